@@ -1,0 +1,2 @@
+//! agent-core
+pub mod port;

@@ -1,0 +1,5 @@
+//! What the agent needs from the outside.
+
+pub mod engine;
+pub mod model;
+pub mod workspace;

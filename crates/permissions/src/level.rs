@@ -1,0 +1,163 @@
+//! Keys, levels, and a set of both in one word.
+
+use std::fmt;
+
+use serde::{Deserialize, Serialize};
+
+/// How much of a key is held. Each level includes the lower ones.
+#[derive(
+    Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize,
+)]
+#[serde(rename_all = "UPPERCASE")]
+pub enum Level {
+    /// Nothing.
+    #[default]
+    None,
+    /// Look.
+    Read,
+    /// Change.
+    Write,
+    /// Everything, including handing it on.
+    Admin,
+}
+
+impl Level {
+    /// All levels that can be granted, lowest first.
+    pub const GRANTABLE: [Self; 3] = [Self::Read, Self::Write, Self::Admin];
+
+    /// The text in policy files and messages.
+    pub const fn name(self) -> &'static str {
+        match self {
+            Self::None => "NONE",
+            Self::Read => "READ",
+            Self::Write => "WRITE",
+            Self::Admin => "ADMIN",
+        }
+    }
+
+    /// Reads [`Level::name`] back.
+    pub fn parse(text: &str) -> Option<Self> {
+        [Self::None, Self::Read, Self::Write, Self::Admin].into_iter().find(|l| l.name() == text)
+    }
+}
+
+macro_rules! keys {
+    ($($(#[$doc:meta])* $key:ident = $name:literal;)*) => {
+        /// What a permission is about.
+        #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
+        #[repr(u8)]
+        pub enum Key { $($(#[$doc])* $key,)* }
+
+        impl Key {
+            /// Every key.
+            pub const ALL: &'static [Self] = &[$(Self::$key,)*];
+
+            /// The dotted text of the key.
+            pub const fn name(self) -> &'static str {
+                match self { $(Self::$key => $name,)* }
+            }
+
+            /// Reads [`Key::name`] back.
+            pub fn parse(text: &str) -> Option<Self> {
+                Self::ALL.iter().copied().find(|key| key.name() == text)
+            }
+        }
+    };
+}
+
+keys! {
+    /// See workflows and their items.
+    WorkflowsView = "workflows.view";
+    /// Create workflows and items.
+    WorkflowsCreate = "workflows.create";
+    /// Move items.
+    WorkflowsEdit = "workflows.edit";
+    /// Change definitions, triggers and the auto-apply flag; act for others.
+    WorkflowsManage = "workflows.manage";
+    /// Delete workflows.
+    WorkflowsDelete = "workflows.delete";
+    /// See analytics.
+    AnalyticsView = "analytics.view";
+    /// Use the agent, read sources through it.
+    CodeUse = "code.use";
+    /// Apply, land and revert patches.
+    CodeEdit = "code.edit";
+    /// Register and remove repositories.
+    RepositoriesManage = "repositories.manage";
+    /// Change a team.
+    TeamManage = "team.manage";
+    /// Read audit records.
+    AuditRead = "audit.read";
+    /// Export audit records.
+    AuditExport = "audit.export";
+    /// Use what the system learned.
+    LearningUse = "learning.use";
+    /// Manage people and teams.
+    DirectoryManage = "directory.manage";
+    /// Support with metadata.
+    AdminSupport = "admin.support";
+    /// Operate the system.
+    AdminOps = "admin.ops";
+    /// Maintain what is everyone's.
+    GlobalManage = "global.manage";
+}
+
+impl fmt::Display for Key {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(self.name())
+    }
+}
+
+/// A level for each key: two bits a key.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
+pub struct Levels(u64);
+
+impl Levels {
+    /// Holds nothing.
+    pub const NONE: Self = Self(0);
+
+    /// The level of one key.
+    pub const fn of(self, key: Key) -> Level {
+        match (self.0 >> (key as u64 * 2)) & 0b11 {
+            0 => Level::None,
+            1 => Level::Read,
+            2 => Level::Write,
+            _ => Level::Admin,
+        }
+    }
+
+    /// Whether `key` is held at `level` or above.
+    pub fn has(self, key: Key, level: Level) -> bool {
+        self.of(key) >= level
+    }
+
+    /// The same with one key raised to at least `level`.
+    #[must_use]
+    pub fn with(self, key: Key, level: Level) -> Self {
+        let shift = key as u64 * 2;
+        let level = level.max(self.of(key)) as u64;
+        Self((self.0 & !(0b11 << shift)) | (level << shift))
+    }
+
+    /// The higher level of each key.
+    #[must_use]
+    pub fn union(self, other: Self) -> Self {
+        Key::ALL.iter().fold(self, |levels, key| levels.with(*key, other.of(*key)))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn union_takes_the_higher_level_of_each_key() {
+        let a = Levels::NONE.with(Key::CodeUse, Level::Write).with(Key::AuditRead, Level::Read);
+        let b = Levels::NONE.with(Key::CodeUse, Level::Read).with(Key::GlobalManage, Level::Admin);
+        let both = a.union(b);
+        assert_eq!(both.of(Key::CodeUse), Level::Write);
+        assert_eq!(both.of(Key::GlobalManage), Level::Admin);
+        assert!(both.has(Key::AuditRead, Level::Read) && !both.has(Key::AuditRead, Level::Write));
+        assert_eq!(both.of(Key::TeamManage), Level::None);
+    }
+}
