@@ -1,0 +1,48 @@
+//! The project's chores: `cargo xtask COMMAND`.
+
+mod pg;
+mod workspace;
+
+use std::process::{ExitCode, ExitStatus};
+
+use anyhow::Result;
+
+const USAGE: &str = "\
+cargo xtask COMMAND
+
+  pg -- COMMAND…        runs COMMAND with ELOHIM_TEST_PG naming a throwaway Postgres
+";
+
+fn main() -> ExitCode {
+    let mut words: Vec<String> = std::env::args().skip(1).collect();
+    let command = if words.is_empty() { String::new() } else { words.remove(0) };
+    match run(&command, &words) {
+        Ok(code) => ExitCode::from(code),
+        Err(error) => {
+            eprintln!("error: {error:#}");
+            ExitCode::FAILURE
+        }
+    }
+}
+
+fn run(command: &str, words: &[String]) -> Result<u8> {
+    match command {
+        "pg" => pg::run_with(words.strip_prefix(&["--".to_owned()]).unwrap_or(words)),
+        "help" | "--help" | "-h" => {
+            print!("{USAGE}");
+            Ok(0)
+        }
+        _ => {
+            eprint!("{USAGE}");
+            Ok(2)
+        }
+    }
+}
+
+/// The exit code to end with for a child's end; one killed by a signal becomes 128 plus
+/// the signal, as in a shell.
+pub(crate) fn exit_code(status: ExitStatus) -> u8 {
+    use std::os::unix::process::ExitStatusExt;
+    let code = status.code().or_else(|| status.signal().map(|signal| 128 + signal)).unwrap_or(1);
+    u8::try_from(code).unwrap_or(1)
+}
