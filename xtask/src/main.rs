@@ -1,6 +1,7 @@
 //! The project's chores: `cargo xtask COMMAND`.
 
 mod pg;
+mod test;
 mod workspace;
 
 use std::process::{ExitCode, ExitStatus};
@@ -10,6 +11,8 @@ use anyhow::Result;
 const USAGE: &str = "\
 cargo xtask COMMAND
 
+  test [FILTER…]        builds everything, runs the tests on SQLite and on a throwaway Postgres
+  test guide            runs the product guide's scenarios, shows scenario × database
   pg -- COMMAND…        runs COMMAND with ELOHIM_TEST_PG naming a throwaway Postgres
 ";
 
@@ -28,6 +31,7 @@ fn main() -> ExitCode {
 fn run(command: &str, words: &[String]) -> Result<u8> {
     match command {
         "pg" => pg::run_with(words.strip_prefix(&["--".to_owned()]).unwrap_or(words)),
+        "test" => test::run(words),
         "help" | "--help" | "-h" => {
             print!("{USAGE}");
             Ok(0)
