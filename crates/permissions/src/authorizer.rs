@@ -68,9 +68,11 @@ impl Authorizer {
     /// On failure the old one stays.
     pub async fn refresh(&self) -> Result<(), SourceError> {
         let fresh = Arc::new(Policy::index(self.source.load_policy().await?));
-        self.policy.rcu(|current| {
-            if fresh.epoch > current.epoch { fresh.clone() } else { current.clone() }
-        });
+        self.policy.rcu(
+            |current| {
+                if fresh.epoch > current.epoch { fresh.clone() } else { current.clone() }
+            },
+        );
         Ok(())
     }
 
@@ -154,8 +156,7 @@ fn live(assignments: &[Assignment], now: Timestamp) -> impl Iterator<Item = &Ass
 
 impl Policy {
     fn index(data: PolicyData) -> Self {
-        let by_subject =
-            data.users.iter().map(|user| (user.subject.clone(), user.user)).collect();
+        let by_subject = data.users.iter().map(|user| (user.subject.clone(), user.user)).collect();
         let mut users: HashMap<UserId, Person> = data
             .users
             .into_iter()

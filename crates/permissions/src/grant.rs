@@ -147,7 +147,10 @@ impl<P, T: Tenanted> Admitted<P, T> {
     /// Turns the proof into the right to save what became of the row.
     /// The change must keep the owner: that is checked here, not hoped for.
     pub fn save_as<U: Tenanted>(&self, changed: U) -> Cleared<U> {
-        assert!(changed.tenant() == self.row.tenant(), "a change must not move a row to another tenant");
+        assert!(
+            changed.tenant() == self.row.tenant(),
+            "a change must not move a row to another tenant"
+        );
         Cleared { row: changed }
     }
 
@@ -192,7 +195,10 @@ impl<P> TenantAdmitted<P> {
 
     /// Clears a new row for insertion. It must belong to the tenant that was checked.
     pub fn create<T: Tenanted>(&self, row: T) -> Cleared<T> {
-        assert!(row.tenant() == self.tenant, "a new row must belong to the tenant that was checked");
+        assert!(
+            row.tenant() == self.tenant,
+            "a new row must belong to the tenant that was checked"
+        );
         Cleared { row }
     }
 }

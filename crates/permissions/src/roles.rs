@@ -87,7 +87,11 @@ impl RoleTable {
         ];
         for (role, key, level, expected) in known {
             if self.grants(role).has(key, level) != expected {
-                return Err(RoleTableError::SelfTest { role, key: key.name(), level: level.name() });
+                return Err(RoleTableError::SelfTest {
+                    role,
+                    key: key.name(),
+                    level: level.name(),
+                });
             }
         }
         Ok(())

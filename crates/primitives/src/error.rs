@@ -83,8 +83,7 @@ impl InvalidArgs {
         field: impl Into<String>,
         description: impl Into<String>,
     ) -> Self {
-        let fields =
-            vec![FieldError { field: field.into(), description: description.into() }];
+        let fields = vec![FieldError { field: field.into(), description: description.into() }];
         Self { reason, fields }
     }
 

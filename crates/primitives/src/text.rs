@@ -22,7 +22,8 @@ impl Text {
             let expected = format!("must have {} to {} characters", self.min, self.max);
             return Err(crate::InvalidArgs::new(self.field, expected));
         }
-        let allowed = |c: char| !c.is_control() || (self.multiline && matches!(c, '\n' | '\r' | '\t'));
+        let allowed =
+            |c: char| !c.is_control() || (self.multiline && matches!(c, '\n' | '\r' | '\t'));
         if !value.chars().all(allowed) {
             return Err(crate::InvalidArgs::new(self.field, "must not contain control characters"));
         }

@@ -1,0 +1,91 @@
+//! Where events go and come from.
+
+use std::time::Duration;
+
+use async_trait::async_trait;
+use primitives::{EventId, Timestamp};
+use serde_json::Value;
+
+use crate::{EventRecord, Once};
+
+/// An event or request record cannot be stored or read.
+#[derive(Debug, thiserror::Error)]
+pub enum EventError {
+    /// The `request_id` was used before with another body.
+    #[error("this request_id was used before with another request")]
+    RequestIdReused,
+    /// The database failed.
+    #[error("events cannot be stored: {0}")]
+    Store(String),
+}
+
+/// Part of a transaction: events leave when it commits.
+#[async_trait]
+pub trait Outbox: Send {
+    /// Adds events to the open transaction.
+    async fn publish(&mut self, events: Vec<EventRecord>) -> Result<(), EventError>;
+}
+
+/// Part of a transaction: answers remembered for retries.
+#[async_trait]
+pub trait Requests: Send {
+    /// The remembered answer, `None` at the first attempt.
+    /// Another body under the same key is [`EventError::RequestIdReused`].
+    async fn replay(&mut self, once: &Once) -> Result<Option<Value>, EventError>;
+
+    /// Remembers the answer for at least 24 h. Two racing first attempts: one commits, the
+    /// other fails here and its transaction is dropped.
+    async fn remember(
+        &mut self,
+        once: &Once,
+        answer: &Value,
+        now: Timestamp,
+    ) -> Result<(), EventError>;
+}
+
+/// An event held by one worker until `lease` ends.
+#[derive(Clone, Debug)]
+pub struct ClaimedEvent {
+    /// The event.
+    pub event: EventRecord,
+    /// 1 at the first delivery.
+    pub attempt: u32,
+    /// Conditions every write about this delivery.
+    pub fence: i64,
+}
+
+/// The worker's side of the outbox.
+#[async_trait]
+pub trait OutboxQueue: Send + Sync {
+    /// Claims the oldest due event, by database time.
+    async fn claim_event(
+        &self,
+        worker: &str,
+        lease: Duration,
+    ) -> Result<Option<ClaimedEvent>, EventError>;
+
+    /// The event has been reacted to. `false` when the fence was lost.
+    async fn finish_event(&self, id: EventId, fence: i64) -> Result<bool, EventError>;
+
+    /// Delivers it again after `delay`, or never (`None`: dead, with a reason for operators).
+    async fn retry_event(
+        &self,
+        id: EventId,
+        fence: i64,
+        delay: Option<Duration>,
+        problem: &str,
+    ) -> Result<bool, EventError>;
+
+    /// Pending events, and the age of the oldest.
+    async fn backlog(&self) -> Result<(u64, Duration), EventError>;
+}
+
+/// Tells workers of this process that there is something to do.
+#[async_trait]
+pub trait Wakeups: Send + Sync {
+    /// Something was committed.
+    fn wake(&self);
+
+    /// Returns at the next [`wake`](Self::wake), or after `timeout`.
+    async fn wait(&self, timeout: Duration);
+}

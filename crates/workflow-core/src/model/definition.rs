@@ -1,0 +1,123 @@
+//! What a published revision consists of.
+
+use events::EventType;
+use primitives::{TriggerId, UserId};
+use serde::{Deserialize, Serialize};
+
+/// Identifies a stage within its workflow: `[A-Za-z0-9_-]{1,64}`.
+#[derive(Clone, Debug, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
+#[serde(transparent)]
+pub struct StageId(pub String);
+
+impl std::fmt::Display for StageId {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str(&self.0)
+    }
+}
+
+/// What is expected at a stage.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "SCREAMING_SNAKE_CASE")]
+pub enum StageType {
+    Human,
+    Automation,
+    Hybrid,
+    Ai,
+    Approval,
+    AgentAssist,
+    CodeReview,
+    TestEnrichment,
+    DocUpdate,
+}
+
+impl StageType {
+    /// Entering it runs the agent.
+    pub const fn runs_agent(self) -> bool {
+        matches!(
+            self,
+            Self::AgentAssist | Self::CodeReview | Self::TestEnrichment | Self::DocUpdate
+        )
+    }
+
+    /// Whether this version can publish it.
+    pub const fn supported(self) -> bool {
+        matches!(self, Self::Human) || self.runs_agent()
+    }
+}
+
+/// Who may claim an item at a stage, beside the permission.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Assignment {
+    /// Anyone with the permission.
+    Anyone,
+    /// Holders of a role in the workflow's team.
+    Role(String),
+    /// One person.
+    User(UserId),
+}
+
+/// What an agent stage asks for.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "SCREAMING_SNAKE_CASE")]
+pub enum AgentOutput {
+    #[default]
+    Plan,
+    Patch,
+}
+
+/// An edge between stages. Routes are evaluated in order; the default one is last.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct StageRoute {
+    /// CEL over the item; `None` is the default route.
+    pub condition: Option<String>,
+    /// `None` finishes the item.
+    pub target: Option<StageId>,
+    pub description: String,
+}
+
+/// One step of a workflow.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Stage {
+    pub id: StageId,
+    pub display_name: String,
+    pub description: String,
+    #[serde(rename = "type")]
+    pub kind: StageType,
+    pub assignment: Assignment,
+    /// Never empty in a published definition.
+    pub routes: Vec<StageRoute>,
+    /// Empty uses the default prompt of the stage's type.
+    pub agent_prompt: String,
+    /// Repository-relative path the agent should focus on; empty for the whole repository.
+    pub agent_target_path: String,
+    /// Model to ask for; empty for the configured one.
+    pub agent_model_hint: String,
+    pub agent_output: AgentOutput,
+    /// Who allowed auto-apply here; `None` is off. He must still hold the rights when it happens.
+    pub auto_apply_set_by: Option<UserId>,
+}
+
+/// What makes an event create an item.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Trigger {
+    pub id: TriggerId,
+    pub event_type: EventType,
+    pub enabled: bool,
+    pub description: String,
+    pub set_by: UserId,
+}
+
+/// Stages in display order (items start at the first) and triggers.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Definition {
+    pub stages: Vec<Stage>,
+    pub triggers: Vec<Trigger>,
+}
+
+impl Definition {
+    /// The stage with this id.
+    pub fn stage(&self, id: &StageId) -> Option<&Stage> {
+        self.stages.iter().find(|stage| stage.id == *id)
+    }
+}

@@ -1,0 +1,158 @@
+//! The life of a work item.
+//!
+//! Nothing here does I/O or reads a clock: [`ItemState::apply`] maps a state and an event to
+//! the next state and the effects the caller must carry out. The snapshot test at the end is
+//! the complete table, made for reading.
+
+/// Where an item is in its life.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub enum ItemState {
+    Pending,
+    Claimed,
+    InProgress,
+    Blocked,
+    Completed,
+    Failed,
+    Cancelled,
+}
+
+impl ItemState {
+    pub const ALL: [Self; 7] = [
+        Self::Pending,
+        Self::Claimed,
+        Self::InProgress,
+        Self::Blocked,
+        Self::Completed,
+        Self::Failed,
+        Self::Cancelled,
+    ];
+
+    /// The stored and displayed text.
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::Pending => "PENDING",
+            Self::Claimed => "CLAIMED",
+            Self::InProgress => "IN_PROGRESS",
+            Self::Blocked => "BLOCKED",
+            Self::Completed => "COMPLETED",
+            Self::Failed => "FAILED",
+            Self::Cancelled => "CANCELLED",
+        }
+    }
+
+    /// Reads [`ItemState::as_str`] back.
+    pub fn parse(text: &str) -> Option<Self> {
+        Self::ALL.into_iter().find(|state| state.as_str() == text)
+    }
+
+    /// Nothing moves it any more (but reopening).
+    pub const fn is_closed(self) -> bool {
+        matches!(self, Self::Completed | Self::Failed | Self::Cancelled)
+    }
+}
+
+/// What can happen to an item. `agent_stage` tells the kind of the stage it is at,
+/// `to_agent` that of the stage it comes to.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum ItemEvent {
+    Claim,
+    Start,
+    /// To the next stage.
+    CompleteStage {
+        agent_stage: bool,
+        to_agent: bool,
+    },
+    /// The last stage was completed.
+    Finish {
+        agent_stage: bool,
+    },
+    RerunAgent {
+        agent_stage: bool,
+    },
+    Cancel,
+}
+
+/// What the caller must do with the move.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Effect {
+    /// End the stay as completed.
+    CompleteVisit,
+    /// End the stay as left otherwise.
+    LeaveVisit,
+    /// Begin a stay in the next stage.
+    EnterStage,
+    /// Queue a run of the agent.
+    OrderRun,
+    /// Cancel a live run.
+    StopRun,
+}
+
+/// The outcome of an event.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Step {
+    pub next: ItemState,
+    pub effects: Vec<Effect>,
+}
+
+/// The table has no such move.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+#[error("an item that is {state} cannot {verb}")]
+pub struct IllegalTransition {
+    pub state: &'static str,
+    pub verb: &'static str,
+}
+
+impl ItemEvent {
+    /// The verb as stored with the transition.
+    pub const fn verb(self) -> &'static str {
+        match self {
+            Self::Claim => "claim",
+            Self::Start => "start",
+            Self::CompleteStage { .. } | Self::Finish { .. } => "complete_stage",
+            Self::RerunAgent { .. } => "rerun_agent_assist",
+            Self::Cancel => "cancel",
+        }
+    }
+}
+
+impl ItemState {
+    /// The whole table of moves.
+    pub fn apply(self, event: ItemEvent) -> Result<Step, IllegalTransition> {
+        use Effect::*;
+        use ItemEvent as On;
+        use ItemState::*;
+
+        let (next, effects) = match (self, event) {
+            (Pending, On::Claim) => (Claimed, vec![]),
+            (Claimed, On::Start) => (InProgress, vec![]),
+
+            (Claimed | InProgress, On::CompleteStage { to_agent, .. })
+            | (Pending, On::CompleteStage { agent_stage: true, to_agent }) => {
+                let order = to_agent.then_some(OrderRun);
+                (Pending, [CompleteVisit, EnterStage].into_iter().chain(order).collect())
+            }
+            (Claimed | InProgress, On::Finish { .. })
+            | (Pending, On::Finish { agent_stage: true }) => (Completed, vec![CompleteVisit]),
+
+            (Pending | Claimed | InProgress, On::RerunAgent { agent_stage: true }) => {
+                (self, vec![OrderRun])
+            }
+            (Pending | Claimed | InProgress | Blocked, On::Cancel) => {
+                (Cancelled, vec![LeaveVisit, StopRun])
+            }
+
+            // Listed rather than `_`: a new state or event must be placed before this compiles.
+            (Claimed | InProgress | Blocked, On::Claim)
+            | (Pending | InProgress | Blocked, On::Start)
+            | (Pending, On::CompleteStage { agent_stage: false, .. })
+            | (Pending, On::Finish { agent_stage: false })
+            | (Blocked, On::CompleteStage { .. } | On::Finish { .. })
+            | (Pending | Claimed | InProgress, On::RerunAgent { agent_stage: false })
+            | (Blocked, On::RerunAgent { .. })
+            | (Completed | Failed | Cancelled, _) => {
+                return Err(IllegalTransition { state: self.as_str(), verb: event.verb() });
+            }
+        };
+        Ok(Step { next, effects })
+    }
+}
