@@ -1,6 +1,7 @@
 //! The project's chores: `cargo xtask COMMAND`.
 
 mod pg;
+mod readme;
 mod test;
 mod workspace;
 
@@ -13,6 +14,7 @@ cargo xtask COMMAND
 
   test [FILTER…]        builds everything, runs the tests on SQLite and on a throwaway Postgres
   test guide            runs the product guide's scenarios, shows scenario × database
+  readme [MARKER]       runs the commands that README.md shows
   pg -- COMMAND…        runs COMMAND with ELOHIM_TEST_PG naming a throwaway Postgres
 ";
 
@@ -31,6 +33,7 @@ fn main() -> ExitCode {
 fn run(command: &str, words: &[String]) -> Result<u8> {
     match command {
         "pg" => pg::run_with(words.strip_prefix(&["--".to_owned()]).unwrap_or(words)),
+        "readme" => readme::run(words),
         "test" => test::run(words),
         "help" | "--help" | "-h" => {
             print!("{USAGE}");

@@ -36,8 +36,12 @@ pub(crate) fn run(words: &[String]) -> Result<u8> {
     let code = if is_guide {
         guide::run(&environment, scenarios)?
     } else {
-        let code = run_all(&environment, words)?;
-        if code == 0 && words.is_empty() { run_doc_tests(&environment)? } else { code }
+        // First, so that the runner's summary is what stands at the end.
+        let doc_code = if words.is_empty() { run_doc_tests(&environment)? } else { 0 };
+        match run_all(&environment, words)? {
+            0 => doc_code,
+            code => code,
+        }
     };
 
     for complaint in &unlisted {
