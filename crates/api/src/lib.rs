@@ -1,1 +1,54 @@
-//! api
+//! The contract in Rust: messages, clients and servers generated from `proto/`, and what
+//! both ends of a connection need to hold to it.
+//!
+//! **Invariant:** bytes that are not a valid message, or too many of them, are answered
+//! with the codes and reasons of the contract before any handler runs; see [`codec`] and
+//! [`limit`].
+
+#![warn(clippy::all, clippy::pedantic, unreachable_pub)]
+#![deny(clippy::unwrap_used, clippy::dbg_macro, clippy::print_stdout, clippy::todo)]
+#![allow(
+    clippy::missing_errors_doc,
+    clippy::doc_markdown,
+    clippy::must_use_candidate,
+    reason = "as in the workspace"
+)]
+
+pub mod codec;
+pub mod refusal;
+
+/// Generated modules, nested as the packages are: they refer to each other that way.
+#[expect(clippy::all, clippy::pedantic, unreachable_pub, reason = "generated")]
+mod elohim {
+    pub mod agent {
+        pub mod v1 {
+            tonic::include_proto!("elohim.agent.v1");
+        }
+    }
+    pub mod audit {
+        pub mod v1 {
+            tonic::include_proto!("elohim.audit.v1");
+        }
+    }
+    pub mod permissions {
+        pub mod v1 {
+            tonic::include_proto!("elohim.permissions.v1");
+        }
+    }
+    pub mod workflow {
+        pub mod v1 {
+            tonic::include_proto!("elohim.workflow.v1");
+        }
+    }
+}
+
+pub use elohim::agent::v1 as agent;
+pub use elohim::audit::v1 as audit;
+pub use elohim::permissions::v1 as permissions;
+pub use elohim::workflow::v1 as workflow;
+
+/// The encoded `FileDescriptorSet` of all packages with imports, comments and options.
+pub const DESCRIPTORS: &[u8] = include_bytes!(concat!(env!("OUT_DIR"), "/descriptors.bin"));
+
+/// The access table beside the protos: who may call which method, and what is recorded.
+pub const ACCESS_TABLE: &str = include_str!("../../../proto/access.csv");

@@ -1,0 +1,25 @@
+//! The statuses with which a message is turned away before a handler sees it.
+
+use std::collections::HashMap;
+
+use tonic::{Code, Status};
+use tonic_types::{ErrorDetails, StatusExt as _};
+
+/// The `domain` of every `google.rpc.ErrorInfo` of this contract.
+pub const ERROR_DOMAIN: &str = "elohim";
+
+/// `INVALID_ARGUMENT`/`MALFORMED_MESSAGE`: the bytes are not what the method takes.
+pub fn malformed(what: &str) -> Status {
+    refusal(Code::InvalidArgument, "MALFORMED_MESSAGE", what)
+}
+
+/// `RESOURCE_EXHAUSTED`/`MESSAGE_TOO_LARGE`: the message has more than `limit` bytes.
+pub fn too_large(limit: usize) -> Status {
+    let text = format!("a message may have at most {limit} bytes");
+    refusal(Code::ResourceExhausted, "MESSAGE_TOO_LARGE", &text)
+}
+
+fn refusal(code: Code, reason: &str, text: &str) -> Status {
+    let details = ErrorDetails::with_error_info(reason, ERROR_DOMAIN, HashMap::new());
+    Status::with_error_details(code, text, details)
+}
