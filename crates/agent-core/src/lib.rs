@@ -1,2 +1,10 @@
-//! agent-core
+//! The agent: intents, context, plans, runs, patches: rules, services and ports.
+//!
+//! Nothing here knows a database, a wire format, git or a model's protocol.
+
+mod error;
+pub mod model;
 pub mod port;
+pub mod route;
+
+pub use error::{AgentError, StoreError};

@@ -56,5 +56,9 @@ pub trait Engine: Send + Sync {
     async fn probe(&self) -> EngineStatus;
 
     /// Works on the files of `checkout` only. Dropping the future stops the engine.
-    async fn run(&self, task: &EngineTask, checkout: &Checkout) -> Result<EngineReport, EngineError>;
+    async fn run(
+        &self,
+        task: &EngineTask,
+        checkout: &Checkout,
+    ) -> Result<EngineReport, EngineError>;
 }

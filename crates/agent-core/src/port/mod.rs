@@ -2,4 +2,6 @@
 
 pub mod engine;
 pub mod model;
+pub mod queue;
+pub mod store;
 pub mod workspace;

@@ -11,7 +11,9 @@ use async_trait::async_trait;
 use primitives::{RepositoryId, RunId, Timestamp};
 
 /// A git object id in lower-case hex (40 or 64 digits).
-#[derive(Clone, Debug, PartialEq, Eq, Hash, PartialOrd, Ord, serde::Serialize, serde::Deserialize)]
+#[derive(
+    Clone, Debug, PartialEq, Eq, Hash, PartialOrd, Ord, serde::Serialize, serde::Deserialize,
+)]
 #[serde(transparent)]
 pub struct ObjectId(String);
 
@@ -216,10 +218,18 @@ pub trait Workspace: Send + Sync {
     /// Canonicalises `path` (no symlink may lead out of `root`), checks that it is a
     /// repository that may be opened (ownership included), and returns its canonical path
     /// and the name of its default branch (`None` when it has no commit yet).
-    async fn inspect(&self, root: PathBuf, path: PathBuf) -> Result<(PathBuf, Option<String>), WorkspaceError>;
+    async fn inspect(
+        &self,
+        root: PathBuf,
+        path: PathBuf,
+    ) -> Result<(PathBuf, Option<String>), WorkspaceError>;
 
     /// Brings the commit that `revision` names (`None`: HEAD) into the mirror, and lists it.
-    async fn snapshot(&self, repo: &RepoLocation, revision: Option<&str>) -> Result<Snapshot, WorkspaceError>;
+    async fn snapshot(
+        &self,
+        repo: &RepoLocation,
+        revision: Option<&str>,
+    ) -> Result<Snapshot, WorkspaceError>;
 
     /// Contents of blobs in the mirror, in the order asked; `None` for a missing or larger
     /// one than `max_bytes`, or a binary one (a NUL byte in the first 8 KiB).
@@ -240,7 +250,11 @@ pub trait Workspace: Send + Sync {
     ) -> Result<Vec<RecentCommit>, WorkspaceError>;
 
     /// Differences between HEAD, index and work tree, at most `limit`; empty for a bare one.
-    async fn status(&self, repo: &RepoLocation, limit: usize) -> Result<Vec<StatusEntry>, WorkspaceError>;
+    async fn status(
+        &self,
+        repo: &RepoLocation,
+        limit: usize,
+    ) -> Result<Vec<StatusEntry>, WorkspaceError>;
 
     /// Applies `input` to the tree of `base` and judges the result. All or nothing.
     async fn judge(
@@ -260,16 +274,33 @@ pub trait Workspace: Send + Sync {
     ) -> Result<TreeChange, WorkspaceError>;
 
     /// Writes the files of `base` into a fresh private directory, without `.git`.
-    async fn export(&self, repo: &RepoLocation, base: &ObjectId) -> Result<Checkout, WorkspaceError>;
+    async fn export(
+        &self,
+        repo: &RepoLocation,
+        base: &ObjectId,
+    ) -> Result<Checkout, WorkspaceError>;
 
     /// The difference an engine left in a checkout, read without following links, judged.
-    async fn collect(&self, repo: &RepoLocation, checkout: &Checkout) -> Result<TreeChange, WorkspaceError>;
+    async fn collect(
+        &self,
+        repo: &RepoLocation,
+        checkout: &Checkout,
+    ) -> Result<TreeChange, WorkspaceError>;
 
     /// Writes the commit object only. Deterministic in `spec`.
-    async fn commit(&self, repo: &RepoLocation, spec: &CommitSpec) -> Result<ObjectId, WorkspaceError>;
+    async fn commit(
+        &self,
+        repo: &RepoLocation,
+        spec: &CommitSpec,
+    ) -> Result<ObjectId, WorkspaceError>;
 
     /// Creates `refs/elohim/runs/<run>` at `commit`; a no-op when it is there already.
-    async fn put_run_ref(&self, repo: &RepoLocation, run: RunId, commit: &ObjectId) -> Result<(), WorkspaceError>;
+    async fn put_run_ref(
+        &self,
+        repo: &RepoLocation,
+        run: RunId,
+        commit: &ObjectId,
+    ) -> Result<(), WorkspaceError>;
 
     /// Moves the branch by compare-and-swap; a no-op when it is at `commit` already.
     async fn put_branch(
@@ -280,11 +311,20 @@ pub trait Workspace: Send + Sync {
     ) -> Result<(), WorkspaceError>;
 
     /// The commit a branch of the mirror is at.
-    async fn branch_tip(&self, repo: &RepoLocation, branch: &str) -> Result<Option<ObjectId>, WorkspaceError>;
+    async fn branch_tip(
+        &self,
+        repo: &RepoLocation,
+        branch: &str,
+    ) -> Result<Option<ObjectId>, WorkspaceError>;
 
     /// All run refs of the mirror, for reconcile.
     async fn run_refs(&self, repo: &RepoLocation) -> Result<Vec<RunRef>, WorkspaceError>;
 
     /// Deletes `refs/elohim/runs/<run>` if it is at `commit`.
-    async fn drop_run_ref(&self, repo: &RepoLocation, run: RunId, commit: &ObjectId) -> Result<(), WorkspaceError>;
+    async fn drop_run_ref(
+        &self,
+        repo: &RepoLocation,
+        run: RunId,
+        commit: &ObjectId,
+    ) -> Result<(), WorkspaceError>;
 }

@@ -1,0 +1,44 @@
+//! Durable runs as a worker sees them: claims, leases, fences.
+
+use std::time::Duration;
+
+use async_trait::async_trait;
+use primitives::{RepositoryId, RunId};
+
+use crate::StoreError;
+use crate::model::{Repository, Run, RunProblem, RunState};
+
+/// The worker's side of runs. All times are the database's.
+#[async_trait]
+pub trait RunQueue: Send + Sync {
+    /// Claims the oldest run that is QUEUED and due, or RUNNING with a lease that ended:
+    /// raises attempt and fence, sets the lease. A run past its deadline becomes TIMED_OUT,
+    /// one past its attempts DEAD, and neither is returned.
+    async fn claim_run(&self, worker: &str, lease: Duration) -> Result<Option<Run>, StoreError>;
+
+    /// Extends the lease; `false` when the fence was lost or the run ended.
+    async fn heartbeat(&self, id: RunId, fence: i64, lease: Duration) -> Result<bool, StoreError>;
+
+    /// Puts the run back after `delay`; DEAD when its attempts are used up. Returns the state
+    /// it is in now, `None` when the fence was lost.
+    async fn retry_run(
+        &self,
+        id: RunId,
+        fence: i64,
+        delay: Duration,
+        problem: &RunProblem,
+    ) -> Result<Option<RunState>, StoreError>;
+
+    /// Runs in each state, for metrics.
+    async fn count_runs(&self) -> Result<Vec<(RunState, u64)>, StoreError>;
+
+    /// All repositories, for reconcile at start-up.
+    async fn repositories(&self) -> Result<Vec<Repository>, StoreError>;
+
+    /// A run by id, whoever owns it, for reconcile at start-up.
+    async fn run_unscoped(&self, id: RunId) -> Result<Option<Run>, StoreError>;
+
+    /// A repository by id, for a run whose rights are checked right after.
+    async fn repository_unscoped(&self, id: RepositoryId)
+    -> Result<Option<Repository>, StoreError>;
+}
