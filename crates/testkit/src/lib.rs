@@ -1,1 +1,4 @@
 //! testkit
+
+pub mod engine;
+pub mod model_server;
