@@ -3,6 +3,7 @@
 mod pg;
 mod readme;
 mod test;
+mod tidy;
 mod workspace;
 
 use std::process::{ExitCode, ExitStatus};
@@ -14,6 +15,7 @@ cargo xtask COMMAND
 
   test [FILTER…]        builds everything, runs the tests on SQLite and on a throwaway Postgres
   test guide            runs the product guide's scenarios, shows scenario × database
+  tidy                  checks layers, file lengths, links, ports, lints and permissions
   readme [MARKER]       runs the commands that README.md shows
   pg -- COMMAND…        runs COMMAND with ELOHIM_TEST_PG naming a throwaway Postgres
 ";
@@ -34,6 +36,7 @@ fn run(command: &str, words: &[String]) -> Result<u8> {
     match command {
         "pg" => pg::run_with(words.strip_prefix(&["--".to_owned()]).unwrap_or(words)),
         "readme" => readme::run(words),
+        "tidy" => tidy::run(),
         "test" => test::run(words),
         "help" | "--help" | "-h" => {
             print!("{USAGE}");
