@@ -90,6 +90,29 @@ impl AuditEvent {
         }
     }
 
+    /// What a run did for its principal, who may have lost his rights meanwhile.
+    pub fn on_behalf(
+        principal: UserId,
+        time: Timestamp,
+        tenant: Tenant,
+        action: &'static str,
+        resource: impl ToString,
+        request_id: impl ToString,
+    ) -> Self {
+        Self {
+            id: AuditEventId::generate(),
+            time,
+            actor: principal,
+            tenant,
+            action,
+            resource: resource.to_string(),
+            outcome: Outcome::Success,
+            request_id: request_id.to_string(),
+            policy_epoch: 0,
+            payload: Value::Object(Map::new()),
+        }
+    }
+
     /// The refusal of `method`, filed under `tenant` (the visible object's) or the caller.
     pub fn refusal(
         caller: &Caller,

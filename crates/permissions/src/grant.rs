@@ -93,6 +93,13 @@ impl<P: Permission> Grant<P> {
         }
     }
 
+    /// Clears a row that records the caller's own doing and belongs to nobody else.
+    /// What it is done *on* has been admitted before.
+    pub fn own<T: Tenanted>(&self, row: T) -> Cleared<T> {
+        assert!(row.tenant() == Tenant::Person(self.user()), "only the caller's own rows");
+        Cleared { row }
+    }
+
     /// Proves that `P` holds in a tenant in which something is to be created.
     /// The tenant must be visible; the caller of this function has checked that
     /// and answers `TEAM_NOT_FOUND` otherwise.

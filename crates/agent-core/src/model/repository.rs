@@ -4,11 +4,12 @@ use std::path::PathBuf;
 
 use permissions::Tenanted;
 use primitives::{RepositoryId, Tenant, Timestamp, UserId, WorkItemId};
+use serde::{Deserialize, Serialize};
 
 use crate::port::workspace::RepoLocation;
 
 /// A git repository that a team or a person registered.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Repository {
     pub id: RepositoryId,
     pub tenant: Tenant,

@@ -2,9 +2,10 @@
 
 use permissions::Tenanted;
 use primitives::{PlanId, RepositoryId, SessionId, Tenant, Timestamp, UserId, WorkItemId};
+use serde::{Deserialize, Serialize};
 
 /// Whether a session still takes work.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub enum SessionState {
     Active,
     Closed,
@@ -24,7 +25,7 @@ impl SessionState {
 }
 
 /// Strictly one person's: its tenant is always its owner.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Session {
     pub id: SessionId,
     pub owner: UserId,

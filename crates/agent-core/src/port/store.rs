@@ -130,8 +130,15 @@ pub trait AgentTx: AuditTrail + Outbox + Requests + Send {
     /// not passed on database time.
     async fn hold_run(&mut self, id: RunId, fence: i64) -> Result<Option<Run>, StoreError>;
 
-    /// Saves state, phase, plan, patch, problem, engine, model and end of a held run.
-    async fn save_run(&mut self, run: &Run) -> Result<(), StoreError>;
+    /// Saves state, phase, plan, patch, problem, engine, model and end of a held run, and
+    /// what it made: the plan is inserted if it is new; the patch is inserted, or replaced
+    /// whatever its version, for the run holds the only right to change it.
+    async fn save_run(
+        &mut self,
+        run: &Run,
+        plan: Option<&Plan>,
+        patch: Option<&Patch>,
+    ) -> Result<(), StoreError>;
 
     async fn commit(self: Box<Self>) -> Result<(), StoreError>;
 }
