@@ -13,7 +13,7 @@ use crate::model::{Repository, Run, RunProblem, RunState};
 pub trait RunQueue: Send + Sync {
     /// Claims the oldest run that is QUEUED and due, or RUNNING with a lease that ended:
     /// raises attempt and fence, sets the lease. A run past its deadline becomes TIMED_OUT,
-    /// one past its attempts DEAD, and neither is returned.
+    /// one past its attempts DEAD, and neither is returned here: see [`Self::claim_ended`].
     async fn claim_run(&self, worker: &str, lease: Duration) -> Result<Option<Run>, StoreError>;
 
     /// Extends the lease; `false` when the fence was lost or the run ended.
@@ -28,6 +28,19 @@ pub trait RunQueue: Send + Sync {
         delay: Duration,
         problem: &RunProblem,
     ) -> Result<Option<RunState>, StoreError>;
+
+    /// Claims the oldest run that ended badly (FAILED, TIMED_OUT, DEAD) while nobody has
+    /// recorded what that means for its work item: raises the fence and leases the run, its
+    /// state stays. A run that its worker saved as FAILED comes here only when that worker's
+    /// lease has passed without [`Self::settle_ended`]; one that the queue itself ended
+    /// (deadline, attempts) comes at once.
+    ///
+    /// Whoever claimed it records the failure, idempotently by run id, then settles.
+    async fn claim_ended(&self, worker: &str, lease: Duration) -> Result<Option<Run>, StoreError>;
+
+    /// What the bad end of a run means has been recorded: it is not claimed again.
+    /// `false` when the fence was lost or the run has not ended.
+    async fn settle_ended(&self, id: RunId, fence: i64) -> Result<bool, StoreError>;
 
     /// Runs in each state, for metrics.
     async fn count_runs(&self) -> Result<Vec<(RunState, u64)>, StoreError>;
