@@ -86,6 +86,18 @@ async fn what_is_no_completion_is_malformed() {
 }
 
 #[tokio::test]
+async fn a_completion_under_another_content_type_is_not_believed() {
+    let completion = r#"{"choices":[{"message":{"content":"{}"}}]}"#;
+    for content_type in ["text/html", "text/event-stream; charset=utf-8"] {
+        let (error, _) = error_for(Reply::raw(200, content_type, completion)).await;
+        assert!(
+            matches!(&error, ModelError::Malformed(text) if text.contains("not JSON")),
+            "{content_type}: {error}"
+        );
+    }
+}
+
+#[tokio::test]
 async fn a_filtered_answer_is_a_refusal() {
     let (error, _) = error_for(Reply::text("").finished_by("content_filter")).await;
     assert!(matches!(&error, ModelError::Refused(text) if text.contains("declined")), "{error}");

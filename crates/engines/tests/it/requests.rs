@@ -141,3 +141,15 @@ async fn a_server_error_that_names_a_parameter_changes_nothing() {
     let [first, second] = server.requests().try_into().unwrap();
     assert_eq!(first.body, second.body);
 }
+
+#[tokio::test]
+async fn only_a_bad_request_is_about_parameters() {
+    for status in [401, 403, 404, 413] {
+        let complaint = json!({ "message": "response_format", "param": "response_format" });
+        let reply = Reply::error(status, &complaint);
+        let server = ScriptedModel::start_with(move |_| reply.clone()).await;
+        let error = model(&server).complete(&request()).await.unwrap_err();
+        assert!(matches!(error, ModelError::Refused(_)), "{error}");
+        assert_eq!(server.requests().len(), 1, "{status}");
+    }
+}
