@@ -2,20 +2,15 @@
 //! both ends of a connection need to hold to it.
 //!
 //! **Invariant:** bytes that are not a valid message, or too many of them, are answered
-//! with the codes and reasons of the contract before any handler runs; see [`codec`] and
-//! [`limit`].
+//! with the codes and reasons of the contract before any handler runs: [`limit`] watches the
+//! bytes as they come, [`codec`] decodes them, [`answers`] mends what tonic says by itself.
 
-#![warn(clippy::all, clippy::pedantic, unreachable_pub)]
-#![deny(clippy::unwrap_used, clippy::dbg_macro, clippy::print_stdout, clippy::todo)]
-#![allow(
-    clippy::missing_errors_doc,
-    clippy::doc_markdown,
-    clippy::must_use_candidate,
-    reason = "as in the workspace"
-)]
-
+pub mod answers;
 pub mod codec;
-pub mod refusal;
+pub mod limit;
+mod refusal;
+
+pub use refusal::ERROR_DOMAIN;
 
 /// Generated modules, nested as the packages are: they refer to each other that way.
 #[expect(clippy::all, clippy::pedantic, unreachable_pub, reason = "generated")]

@@ -9,17 +9,17 @@ use tonic_types::{ErrorDetails, StatusExt as _};
 pub const ERROR_DOMAIN: &str = "elohim";
 
 /// `INVALID_ARGUMENT`/`MALFORMED_MESSAGE`: the bytes are not what the method takes.
-pub fn malformed(what: &str) -> Status {
-    refusal(Code::InvalidArgument, "MALFORMED_MESSAGE", what)
+pub(crate) fn malformed(what: &str) -> Status {
+    with_reason(Code::InvalidArgument, "MALFORMED_MESSAGE", what)
 }
 
 /// `RESOURCE_EXHAUSTED`/`MESSAGE_TOO_LARGE`: the message has more than `limit` bytes.
-pub fn too_large(limit: usize) -> Status {
+pub(crate) fn too_large(limit: usize) -> Status {
     let text = format!("a message may have at most {limit} bytes");
-    refusal(Code::ResourceExhausted, "MESSAGE_TOO_LARGE", &text)
+    with_reason(Code::ResourceExhausted, "MESSAGE_TOO_LARGE", &text)
 }
 
-fn refusal(code: Code, reason: &str, text: &str) -> Status {
+pub(crate) fn with_reason(code: Code, reason: &str, text: &str) -> Status {
     let details = ErrorDetails::with_error_info(reason, ERROR_DOMAIN, HashMap::new());
     Status::with_error_details(code, text, details)
 }
