@@ -4,12 +4,13 @@ use std::marker::PhantomData;
 
 use prost::Message;
 use tonic::Status;
-use tonic::codec::{BufferSettings, Codec as TonicCodec, Decoder};
+use tonic::codec::{BufferSettings, Codec as TonicCodec, DecodeBuf, Decoder};
 use tonic_prost::{ProstCodec, ProstEncoder};
 
 use crate::refusal;
 
-/// Encodes `T` and decodes `U`. Named by the generated clients and servers.
+/// Encodes `T` and decodes `U`. Named by the generated clients and servers; on a client a
+/// refusal means that the server's answer was broken.
 pub struct Codec<T, U> {
     messages: PhantomData<fn(T) -> U>,
 }
@@ -51,8 +52,8 @@ impl<U: Message + Default> Decoder for MessageDecoder<U> {
     type Item = U;
     type Error = Status;
 
-    fn decode(&mut self, bytes: &mut tonic::codec::DecodeBuf<'_>) -> Result<Option<U>, Status> {
-        // The cause stays here: it repeats names of fields, and helps nobody who reads it.
+    fn decode(&mut self, bytes: &mut DecodeBuf<'_>) -> Result<Option<U>, Status> {
+        // The decoder's own text names Rust types: of no use to a peer in another language.
         U::decode(bytes).map(Some).map_err(|_| refusal::malformed("not a valid protobuf message"))
     }
 }
