@@ -5,24 +5,24 @@
 //! next start. The server never runs as root and listens on 127.0.0.1 only.
 
 mod binaries;
+mod folder;
 mod owner;
 
 use std::fs;
 use std::net::TcpListener;
-use std::os::unix::fs::{DirBuilderExt, chown};
 use std::os::unix::process::CommandExt;
-use std::path::{Path, PathBuf};
+use std::path::Path;
 use std::process::{Child, Command, Stdio};
 use std::time::{Duration, Instant};
 
 use anyhow::{Context, Result, bail};
 
 use crate::workspace;
+use folder::Folder;
 use owner::Owner;
 
 /// The variable by which tests learn of the server.
 pub(crate) const URL_VARIABLE: &str = "ELOHIM_TEST_PG";
-const FOLDER_PREFIX: &str = "elohim-pg-";
 const START_LIMIT: Duration = Duration::from_mins(1);
 /// Another process can take the free port between our look and the server's bind.
 const PORT_ATTEMPTS: u32 = 3;
@@ -43,11 +43,10 @@ autovacuum = off
 log_min_messages = warning
 ";
 
-/// A running throwaway server; dropping it stops the server and removes its data.
+/// A running throwaway server; dropping it stops the server, then removes its data.
 pub(crate) struct Cluster {
-    server: Child,
-    folder: PathBuf,
-    port: u16,
+    server: Server,
+    _folder: Folder,
 }
 
 impl Cluster {
@@ -56,50 +55,72 @@ impl Cluster {
         let began = Instant::now();
         let binaries = binaries::find_or_install()?;
         let owner = Owner::choose()?;
-        let base = base_folder();
-        remove_leftovers(&base);
-        let folder = base.join(format!("{FOLDER_PREFIX}{}", std::process::id()));
-        initialise(&binaries, &owner, &folder).inspect_err(|_| remove(&folder))?;
-        let cluster = Self::launch(&binaries, &owner, folder)?;
+        let folder = Folder::create(&folder::base(), &owner)?;
+        initialise(&binaries, &owner, folder.path())?;
+        let server = launch(&binaries, &owner, folder.path())?;
         eprintln!(
             "postgres {} on 127.0.0.1:{}, ready in {:.1} s",
             binaries.display(),
-            cluster.port,
+            server.port,
             began.elapsed().as_secs_f32()
         );
-        Ok(cluster)
+        Ok(Self { server, _folder: folder })
     }
 
     /// Where tests connect: a superuser that may create databases.
     pub(crate) fn url(&self) -> String {
-        format!("postgres://elohim@127.0.0.1:{}/postgres", self.port)
+        format!("postgres://elohim@127.0.0.1:{}/postgres", self.server.port)
     }
+}
 
-    fn launch(binaries: &Path, owner: &Owner, folder: PathBuf) -> Result<Self> {
-        let mut attempts_left = PORT_ATTEMPTS;
-        loop {
-            attempts_left -= 1;
-            let port = free_port()?;
-            let server = serve(binaries, owner, &folder, port)?;
-            let mut cluster = Self { server, folder: folder.clone(), port };
-            match cluster.wait_until_ready() {
-                Ok(()) => return Ok(cluster),
-                Err(error) if attempts_left == 0 => {
-                    return Err(error.context(last_lines(&folder.join("log"))));
-                }
-                // Dropping it without a folder keeps the data for the next attempt.
-                Err(_) => cluster.folder = PathBuf::new(),
+fn launch(binaries: &Path, owner: &Owner, folder: &Path) -> Result<Server> {
+    let mut attempts_left = PORT_ATTEMPTS;
+    loop {
+        attempts_left -= 1;
+        let mut server = Server::spawn(binaries, owner, folder)?;
+        match server.wait_until_ready(folder) {
+            Ok(()) => return Ok(server),
+            Err(error) if attempts_left == 0 => {
+                return Err(error.context(last_lines(&folder.join("log"))));
             }
+            Err(_) => {}
         }
+    }
+}
+
+/// The process of a server; dropping it stops the server.
+struct Server {
+    process: Child,
+    port: u16,
+}
+
+impl Server {
+    fn spawn(binaries: &Path, owner: &Owner, folder: &Path) -> Result<Self> {
+        let port = free_port()?;
+        let log = fs::File::create(folder.join("log"))?;
+        let process = owner
+            .command(&binaries.join("postgres"))
+            .current_dir(folder)
+            .arg("-D")
+            .arg(folder.join("data"))
+            .args(["-p", &port.to_string()])
+            .stdin(Stdio::null())
+            .stdout(log.try_clone()?)
+            .stderr(log)
+            // Ctrl-C reaches the tests first; the server follows when we end.
+            .process_group(0)
+            .spawn()
+            .context("cannot start postgres")?;
+        Ok(Self { process, port })
     }
 
     /// The server writes its state into the eighth line of its pid file. Reading it,
     /// instead of connecting, cannot mistake another server on the port for ours.
-    fn wait_until_ready(&mut self) -> Result<()> {
-        let pid_file = self.folder.join("data/postmaster.pid");
+    fn wait_until_ready(&mut self, folder: &Path) -> Result<()> {
+        let pid_file = folder.join("data/postmaster.pid");
         let began = Instant::now();
         while began.elapsed() < START_LIMIT {
-            if let Some(status) = self.server.try_wait()? {
+            if let Some(status) = self.process.try_wait()? {
                 bail!("postgres ended with {status} before it was ready");
             }
             let state = fs::read_to_string(&pid_file).unwrap_or_default();
@@ -110,26 +131,21 @@ impl Cluster {
         }
         bail!("postgres was not ready after {} s", START_LIMIT.as_secs())
     }
+}
 
-    fn stop_server(&mut self) {
-        // A server that has already ended must not be signalled: its id may be another's.
-        if !matches!(self.server.try_wait(), Ok(None)) {
+impl Drop for Server {
+    fn drop(&mut self) {
+        // A process that has already ended must not be signalled: its id may be another's.
+        if !matches!(self.process.try_wait(), Ok(None)) {
             return;
         }
         // SIGQUIT is postgres's immediate stop: its own children end too, at once.
-        let pid = self.server.id().to_string();
+        let pid = self.process.id().to_string();
         let asked = Command::new("kill").args(["-QUIT", &pid]).status();
         if !asked.is_ok_and(|status| status.success()) {
-            let _ = self.server.kill();
+            let _ = self.process.kill();
         }
-        let _ = self.server.wait();
-    }
-}
-
-impl Drop for Cluster {
-    fn drop(&mut self) {
-        self.stop_server();
-        remove(&self.folder);
+        let _ = self.process.wait();
     }
 }
 
@@ -149,21 +165,7 @@ pub(crate) fn run_with(words: &[String]) -> Result<u8> {
     Ok(crate::exit_code(status))
 }
 
-/// The path of the server's socket must stay below 107 bytes, and the server's user
-/// must be able to reach it: a private TMPDIR often fails both.
-fn base_folder() -> PathBuf {
-    let short = PathBuf::from("/tmp");
-    if short.is_dir() { short } else { std::env::temp_dir() }
-}
-
 fn initialise(binaries: &Path, owner: &Owner, folder: &Path) -> Result<()> {
-    fs::DirBuilder::new()
-        .mode(0o700)
-        .create(folder)
-        .with_context(|| format!("cannot create {}", folder.display()))?;
-    if let Some((user, group)) = owner.ids() {
-        chown(folder, Some(user), Some(group))?;
-    }
     let output = owner
         .command(&binaries.join("initdb"))
         .current_dir(folder)
@@ -182,23 +184,6 @@ fn initialise(binaries: &Path, owner: &Owner, folder: &Path) -> Result<()> {
     fs::write(&file, defaults + &settings).context("cannot write postgresql.conf")
 }
 
-fn serve(binaries: &Path, owner: &Owner, folder: &Path, port: u16) -> Result<Child> {
-    let log = fs::File::create(folder.join("log"))?;
-    owner
-        .command(&binaries.join("postgres"))
-        .current_dir(folder)
-        .arg("-D")
-        .arg(folder.join("data"))
-        .args(["-p", &port.to_string()])
-        .stdin(Stdio::null())
-        .stdout(log.try_clone()?)
-        .stderr(log)
-        // Ctrl-C reaches the tests first; the server follows when we end.
-        .process_group(0)
-        .spawn()
-        .context("cannot start postgres")
-}
-
 fn last_lines(log: &Path) -> String {
     let text = fs::read_to_string(log).unwrap_or_default();
     let lines: Vec<&str> = text.lines().collect();
@@ -209,24 +194,4 @@ fn last_lines(log: &Path) -> String {
 fn free_port() -> Result<u16> {
     let probe = TcpListener::bind(("127.0.0.1", 0)).context("no free port on 127.0.0.1")?;
     Ok(probe.local_addr()?.port())
-}
-
-/// Removes the folders of processes that no longer live.
-fn remove_leftovers(base: &Path) {
-    let Ok(entries) = fs::read_dir(base) else { return };
-    for entry in entries.flatten() {
-        let name = entry.file_name();
-        let pid = name.to_str().and_then(|name| name.strip_prefix(FOLDER_PREFIX));
-        let is_dead =
-            |pid: &str| pid.parse::<u32>().is_ok() && !Path::new("/proc").join(pid).exists();
-        if pid.is_some_and(is_dead) {
-            remove(&entry.path());
-        }
-    }
-}
-
-fn remove(folder: &Path) {
-    if !folder.as_os_str().is_empty() {
-        let _ = fs::remove_dir_all(folder);
-    }
 }

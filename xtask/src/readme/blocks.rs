@@ -62,12 +62,13 @@ pub(super) fn parse(text: &str) -> Result<Vec<Block>> {
 
 /// Replaces every occurrence of a placeholder that stands alone.
 pub(super) fn replace_word(text: &str, word: &str, value: &str) -> String {
-    // `$PATH` and `${PATH}` are variables, not placeholders.
+    // `$PATH`, `${PATH}` and `PATH=` are variables, not placeholders.
     let glues = |c: char| c.is_alphanumeric() || matches!(c, '_' | '$' | '{' | '}');
     let mut replaced = String::new();
     let mut rest = text;
     while let Some((before, after)) = rest.split_once(word) {
-        let is_alone = !before.ends_with(glues) && !after.starts_with(glues);
+        let is_alone =
+            !before.ends_with(glues) && !after.starts_with(glues) && !after.starts_with('=');
         replaced.push_str(before);
         replaced.push_str(if is_alone { value } else { word });
         rest = after;
@@ -121,8 +122,11 @@ mod tests {
 
     #[test]
     fn placeholders_are_whole_words_and_not_variables() {
-        let text = "--repo PATH $PATH ${PATH} MYPATH PATH/x";
-        assert_eq!(replace_word(text, "PATH", "'/r'"), "--repo '/r' $PATH ${PATH} MYPATH '/r'/x");
+        let text = "--repo PATH $PATH ${PATH} PATH=x MYPATH PATH/x";
+        assert_eq!(
+            replace_word(text, "PATH", "'/r'"),
+            "--repo '/r' $PATH ${PATH} PATH=x MYPATH '/r'/x"
+        );
         assert_eq!(replace_word(text, "REPO", "x"), text);
     }
 }
