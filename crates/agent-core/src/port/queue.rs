@@ -6,7 +6,7 @@ use async_trait::async_trait;
 use primitives::{RepositoryId, RunId};
 
 use crate::StoreError;
-use crate::model::{Repository, Run, RunProblem, RunState};
+use crate::model::{Patch, Plan, Repository, Run, RunProblem, RunState};
 
 /// The worker's side of runs. All times are the database's.
 #[async_trait]
@@ -44,6 +44,9 @@ pub trait RunQueue: Send + Sync {
 
     /// Runs in each state, for metrics.
     async fn count_runs(&self) -> Result<Vec<(RunState, u64)>, StoreError>;
+
+    /// The plan and the patch that a run names, for the attempt that goes on from there.
+    async fn made_by(&self, run: &Run) -> Result<(Option<Plan>, Option<Patch>), StoreError>;
 
     /// All repositories, for reconcile at start-up.
     async fn repositories(&self) -> Result<Vec<Repository>, StoreError>;

@@ -264,6 +264,14 @@ pub trait Workspace: Send + Sync {
         input: &PatchInput,
     ) -> Result<TreeChange, WorkspaceError>;
 
+    /// The change from the tree of commit `base` to `tree`, judged like any other.
+    async fn judge_trees(
+        &self,
+        repo: &RepoLocation,
+        base: &ObjectId,
+        tree: &ObjectId,
+    ) -> Result<TreeChange, WorkspaceError>;
+
     /// The change that takes `applied` back: its parent's content of every path it changed.
     /// `tip` is the commit to build on; a path that changed since `applied` is a conflict.
     async fn judge_revert(
@@ -304,6 +312,15 @@ pub trait Workspace: Send + Sync {
 
     /// Moves the branch by compare-and-swap; a no-op when it is at `commit` already.
     async fn put_branch(
+        &self,
+        repo: &RepoLocation,
+        update: &BranchUpdate,
+        commit: &ObjectId,
+    ) -> Result<(), WorkspaceError>;
+
+    /// Takes a branch update back: from `commit` to `update.expected` (`None` deletes it).
+    /// A no-op when the branch is not at `commit`.
+    async fn restore_branch(
         &self,
         repo: &RepoLocation,
         update: &BranchUpdate,

@@ -1,0 +1,423 @@
+//! Reading a repository for a task: intents, context bundles, plans.
+
+use std::time::Duration;
+
+use audit::AuditEvent;
+use events::{EventRecord, EventType, Once};
+use permissions::{CodeUse, Grant};
+use primitives::{
+    Checked, EventId, InvalidArgs, PlanId, RepositoryId, RunId, SessionId, Tenant, WorkItemId, clip,
+};
+use serde_json::json;
+
+use super::deps::{AgentDeps, clear, remember, replay};
+use super::target::{Target, TargetNames};
+use crate::AgentError;
+use crate::context::{
+    Bundle, Document, Inputs, MAX_BUDGET, MAX_FILE_BYTES, Query, Redactor, build, select_candidates,
+};
+use crate::model::{Plan, Planner, Repository};
+use crate::plan::{Flavour, PlanDraft, PlanInputs, plan_builtin};
+use crate::port::workspace::Snapshot;
+use crate::prompt::{PROMPT_VERSION, PromptTask, plan_with_model};
+use crate::route::{Routing, classify};
+
+/// Characters of a task a caller may send.
+const MAX_INPUT_CHARS: usize = 20_000;
+/// Newest commits read for a bundle.
+const COMMITS: usize = 8;
+/// Bytes of each commit's diff read for a bundle.
+const DIFF_BYTES: usize = 6_000;
+/// Work-tree differences read for a bundle.
+const STATUS_ENTRIES: usize = 100;
+
+/// What a bundle should be about.
+#[derive(Clone, Debug, Default)]
+pub struct ContextArgs {
+    pub input: String,
+    /// Empty for HEAD.
+    pub revision: String,
+    /// Tokens; 0 takes the default.
+    pub token_budget: u32,
+    /// Empty for the whole repository.
+    pub focus_path: String,
+    pub open_files: Vec<String>,
+}
+
+/// What a plan should be about.
+#[derive(Clone, Debug, Default)]
+pub struct PlanArgs {
+    pub context: ContextArgs,
+    /// Model to ask for; empty for the configured one.
+    pub model: String,
+}
+
+/// A planning task from any side: a person's words or a stage's.
+#[derive(Clone, Debug)]
+pub(crate) struct Task {
+    pub flavour: Flavour,
+    /// The stage's prompt; empty takes the flavour's default.
+    pub prompt: String,
+    pub title: String,
+    pub description: String,
+    pub model_hint: String,
+    pub context: ContextArgs,
+}
+
+/// What was read, and what was made of it.
+pub(crate) struct Drafted {
+    pub bundle: Bundle,
+    pub draft: PlanDraft,
+    pub planner: Planner,
+    pub model_used: String,
+}
+
+/// Under whose name a plan is filed.
+pub(crate) struct Filing {
+    pub tenant: Tenant,
+    pub principal: primitives::UserId,
+    pub repository: RepositoryId,
+    pub work_item: Option<WorkItemId>,
+    pub session: Option<SessionId>,
+    pub run: Option<RunId>,
+}
+
+/// Routes, builds context, plans.
+#[derive(Clone)]
+pub struct Planning {
+    deps: AgentDeps,
+}
+
+impl Planning {
+    pub fn new(deps: AgentDeps) -> Self {
+        Self { deps }
+    }
+
+    /// Tells what a request wants. Stores nothing but the session's activity.
+    #[tracing::instrument(name = "agent.route", skip_all, fields(user.id = %grant.user()))]
+    pub async fn route(
+        &self,
+        grant: &Grant<CodeUse>,
+        names: TargetNames,
+        input: Checked<String>,
+    ) -> Result<Routing, AgentError> {
+        let session = self.deps.open_session(grant, names.session).await?;
+        let repository = self.repository(grant, names.repository).await?;
+        let input = checked_input(&input?, 0)?;
+        let routing = classify(&input);
+        self.touch(grant, session.map(|session| session.id)).await?;
+        let tenant = repository.map_or(Tenant::Person(grant.user()), |row| row.tenant);
+        let now = self.deps.clock.now();
+        let event = AuditEvent::by(grant, now, tenant, "agent.route.completed", "");
+        let facts = json!({ "intent": routing.intent.name(), "confidence": routing.confidence });
+        self.deps.notes.note(event.with(facts));
+        Ok(routing)
+    }
+
+    /// Builds a bundle. Stores nothing but the session's activity.
+    #[tracing::instrument(name = "agent.context", skip_all, fields(user.id = %grant.user()))]
+    pub async fn build_context(
+        &self,
+        grant: &Grant<CodeUse>,
+        names: TargetNames,
+        args: Checked<ContextArgs>,
+    ) -> Result<(Repository, Bundle), AgentError> {
+        let target = self.deps.target(grant, names).await?;
+        let args = checked_context(args?)?;
+        let (bundle, _, _) = self.deps.read(&target.repository, &args, &args.input).await?;
+        self.touch(grant, target.session.as_ref().map(|session| session.id)).await?;
+        let now = self.deps.clock.now();
+        let repository = &target.repository;
+        let event =
+            AuditEvent::by(grant, now, repository.tenant, "agent.context.built", repository.id);
+        let facts = json!({
+            "commit": bundle.commit,
+            "hash": bundle.hash,
+            "slices": bundle.slices.len(),
+            "tokens": bundle.tokens,
+        });
+        self.deps.notes.note(event.with(facts));
+        Ok((target.repository.into_inner(), bundle))
+    }
+
+    /// Plans and stores the plan; a session keeps it as its current one.
+    #[tracing::instrument(name = "agent.plan", skip_all, fields(user.id = %grant.user()))]
+    pub async fn plan(
+        &self,
+        grant: &Grant<CodeUse>,
+        names: TargetNames,
+        args: Checked<PlanArgs>,
+        once: Option<&Once>,
+    ) -> Result<Plan, AgentError> {
+        let target = self.deps.target(grant, names).await?;
+        if let Some(answer) = self.deps.replayed(grant.scope().epoch(), once).await? {
+            return Ok(answer);
+        }
+        let args = args?;
+        let task = task_of(&target, PlanArgs { context: checked_context(args.context)?, ..args })?;
+        let drafted = self.deps.draft(&target.repository, &task).await?;
+        let filing = Filing {
+            tenant: target.tenant,
+            principal: grant.user(),
+            repository: target.repository.id,
+            work_item: target.item.as_ref().map(|item| item.id),
+            session: target.session.as_ref().map(|session| session.id),
+            run: None,
+        };
+        let plan = self.deps.plan_row(filing, drafted);
+        self.store(grant, plan, once).await
+    }
+
+    async fn store(
+        &self,
+        grant: &Grant<CodeUse>,
+        plan: Plan,
+        once: Option<&Once>,
+    ) -> Result<Plan, AgentError> {
+        let now = self.deps.clock.now();
+        let row = clear(grant, plan)?;
+        let mut tx = self.deps.store.begin(grant.scope().epoch()).await?;
+        if let Some(answer) = replay(tx.as_mut(), once).await? {
+            return Ok(answer);
+        }
+        tx.insert_plan(&row).await?;
+        let id = row.id;
+        self.deps
+            .touch(tx.as_mut(), grant, row.session, |session| session.current_plan = Some(id))
+            .await?;
+        let event = AuditEvent::by(grant, now, row.tenant, "agent.plan.generated", row.id);
+        tx.record(vec![event.with(plan_facts(&row))]).await?;
+        tx.publish(vec![plan_event(&row, None, now)]).await?;
+        remember(tx.as_mut(), once, &*row, now).await?;
+        tx.commit().await?;
+        self.deps.wakeups.wake();
+        Ok(row.into_inner())
+    }
+
+    async fn repository(
+        &self,
+        grant: &Grant<CodeUse>,
+        id: Option<RepositoryId>,
+    ) -> Result<Option<Repository>, AgentError> {
+        let Some(id) = id else { return Ok(None) };
+        let found = self.deps.store.get_repository(&grant.scope(), id).await?;
+        Ok(Some(grant.admit(found.ok_or(AgentError::NotFound("REPOSITORY"))?)?.into_inner()))
+    }
+
+    async fn touch(&self, grant: &Grant<CodeUse>, id: Option<SessionId>) -> Result<(), AgentError> {
+        if id.is_none() {
+            return Ok(());
+        }
+        let mut tx = self.deps.store.begin(grant.scope().epoch()).await?;
+        self.deps.touch(tx.as_mut(), grant, id, |_| {}).await?;
+        Ok(tx.commit().await?)
+    }
+}
+
+impl AgentDeps {
+    /// Reads what a bundle is made of, and builds it.
+    pub(crate) async fn read(
+        &self,
+        repository: &Repository,
+        args: &ContextArgs,
+        text: &str,
+    ) -> Result<(Bundle, Snapshot, Vec<(String, String)>), AgentError> {
+        let location = repository.location();
+        let revision = Some(args.revision.as_str()).filter(|revision| !revision.is_empty());
+        let snapshot = self.workspace.snapshot(&location, revision).await?;
+        let query = Query { text, focus: Some(&args.focus_path), open_files: &args.open_files };
+        let redactor = Redactor::new(&[]);
+        let selection = select_candidates(&snapshot, &query, &redactor);
+        let blobs: Vec<_> = selection.files.iter().map(|file| file.blob.clone()).collect();
+        let texts = self.workspace.read_texts(&location, &blobs, MAX_FILE_BYTES).await?;
+        let commits =
+            self.workspace.recent_commits(&location, &snapshot.commit, COMMITS, DIFF_BYTES).await?;
+        let status = self.workspace.status(&location, STATUS_ENTRIES).await?;
+        let budget = args.token_budget;
+        // Ranking is pure computation over megabytes: not on a thread that serves others.
+        let (args, text) = (args.clone(), text.to_owned());
+        let built = tokio::task::spawn_blocking(move || {
+            let query =
+                Query { text: &text, focus: Some(&args.focus_path), open_files: &args.open_files };
+            let inputs = Inputs {
+                snapshot: &snapshot,
+                selection: &selection,
+                texts: &texts,
+                commits: &commits,
+                status: &status,
+                query,
+                budget,
+                redactor: &redactor,
+            };
+            let bundle = build(&inputs);
+            let documents = inputs.documents().iter().map(owned).collect();
+            (bundle, snapshot, documents)
+        });
+        built.await.map_err(|error| {
+            AgentError::Store(crate::StoreError::Internal(format!("building a bundle: {error}")))
+        })
+    }
+
+    /// Reads the repository for a task and plans, by the model if there is one.
+    pub(crate) async fn draft(
+        &self,
+        repository: &Repository,
+        task: &Task,
+    ) -> Result<Drafted, AgentError> {
+        let text = format!("{}\n{}\n{}", task.title, task.description, task.prompt);
+        let (bundle, snapshot, documents) = self.read(repository, &task.context, &text).await?;
+        if let Some(model) = &self.model {
+            let prompt = PromptTask {
+                flavour: task.flavour,
+                prompt: &task.prompt,
+                title: &task.title,
+                description: &task.description,
+                target_path: &task.context.focus_path,
+                model_hint: Some(task.model_hint.as_str()).filter(|hint| !hint.is_empty()),
+            };
+            let limit = Duration::from_secs(280);
+            let planned = plan_with_model(model.as_ref(), &prompt, &bundle, &snapshot);
+            let (draft, model_used) = tokio::time::timeout(limit, planned)
+                .await
+                .map_err(|_| AgentError::Model {
+                    reason: "MODEL_UNAVAILABLE",
+                    message: "the model took longer than 280 s; try again, or a smaller budget".into(),
+                })??;
+            return Ok(Drafted { bundle, draft, planner: Planner::Model, model_used });
+        }
+        let words = format!("{}\n{}", task.title, task.description);
+        let flavour = task.flavour;
+        let focus = task.context.focus_path.clone();
+        let drafted = tokio::task::spawn_blocking(move || {
+            let documents: Vec<_> =
+                documents.iter().map(|(path, text)| Document { path, text }).collect();
+            let draft = plan_builtin(&PlanInputs {
+                flavour,
+                task: &words,
+                target_path: &focus,
+                bundle: &bundle,
+                snapshot: &snapshot,
+                documents: &documents,
+            });
+            (bundle, draft)
+        });
+        let (bundle, draft) = drafted.await.map_err(|error| {
+            AgentError::Store(crate::StoreError::Internal(format!("planning: {error}")))
+        })?;
+        Ok(Drafted { bundle, draft, planner: Planner::Builtin, model_used: "builtin".into() })
+    }
+
+    /// The row of a drafted plan.
+    pub(crate) fn plan_row(&self, filing: Filing, drafted: Drafted) -> Plan {
+        let Drafted { bundle, draft, planner, model_used } = drafted;
+        Plan {
+            id: PlanId::generate(),
+            tenant: filing.tenant,
+            principal: filing.principal,
+            repository: filing.repository,
+            work_item: filing.work_item,
+            session: filing.session,
+            run: filing.run,
+            commit: bundle.commit,
+            bundle_hash: bundle.hash,
+            planner,
+            model_used,
+            prompt_version: PROMPT_VERSION.to_owned(),
+            summary: draft.summary,
+            steps: draft.steps,
+            risks: draft.risks,
+            requires_confirmation: draft.requires_confirmation,
+            estimated_minutes: draft.estimated_minutes,
+            estimate_reason: draft.estimate_reason,
+            created_at: self.clock.now(),
+        }
+    }
+}
+
+fn owned(document: &Document<'_>) -> (String, String) {
+    (document.path.to_owned(), document.text.to_owned())
+}
+
+/// A person's words, or the attached item's when there are none.
+fn task_of(target: &Target<CodeUse>, args: PlanArgs) -> Result<Task, AgentError> {
+    let item = target.item.as_ref();
+    let title = item.map(|item| item.title.clone()).unwrap_or_default();
+    let description = item.map(|item| item.description.clone()).unwrap_or_default();
+    if args.context.input.trim().is_empty() && title.is_empty() {
+        return Err(InvalidArgs::new("input", "say what to plan, or name a work item").into());
+    }
+    let description = match args.context.input.trim() {
+        "" => description,
+        input if description.is_empty() => input.to_owned(),
+        input => format!("{input}\n\n{description}"),
+    };
+    Ok(Task {
+        flavour: Flavour::Assist,
+        prompt: String::new(),
+        title,
+        description,
+        model_hint: args.model,
+        context: args.context,
+    })
+}
+
+fn checked_input(input: &str, min: usize) -> Checked<String> {
+    let rule = primitives::Text { field: "input", min, max: MAX_INPUT_CHARS, multiline: true };
+    rule.check(input)
+}
+
+fn checked_context(args: ContextArgs) -> Checked<ContextArgs> {
+    if args.token_budget > MAX_BUDGET {
+        let help = format!("must be at most {MAX_BUDGET}; 0 takes the default");
+        return Err(InvalidArgs::new("token_budget", help));
+    }
+    if args.open_files.len() > 100 || args.open_files.iter().any(|path| path.len() > 4096) {
+        return Err(InvalidArgs::new("open_files", "at most 100 paths of at most 4096 bytes"));
+    }
+    let path = primitives::Text { field: "focus_path", min: 0, max: 1024, multiline: false };
+    let revision = primitives::Text { field: "revision", min: 0, max: 255, multiline: false };
+    Ok(ContextArgs {
+        input: checked_input(&args.input, 0)?,
+        focus_path: path.check(&args.focus_path)?,
+        revision: revision.check(&args.revision)?,
+        ..args
+    })
+}
+
+/// Figures of a plan, for audit records.
+pub(crate) fn plan_facts(plan: &Plan) -> serde_json::Value {
+    json!({
+        "repository": plan.repository,
+        "work_item": plan.work_item,
+        "session": plan.session,
+        "run": plan.run,
+        "planner": plan.planner.as_str(),
+        "model_used": plan.model_used,
+        "num_steps": plan.steps.len(),
+        "risks_count": plan.risks.len(),
+        "estimated_time_min": plan.estimated_minutes,
+    })
+}
+
+/// The event of a finished plan. Carries no contents.
+pub(crate) fn plan_event(
+    plan: &Plan,
+    cause: Option<events::Cause>,
+    time: primitives::Timestamp,
+) -> EventRecord {
+    let mut payload = plan_facts(plan);
+    payload["plan"] = json!(plan.id);
+    let summary = plan.summary.replace(['\n', '\r', '\t'], " ");
+    EventRecord {
+        id: EventId::generate(),
+        kind: EventType::PlanCompleted,
+        version: 1,
+        tenant: plan.tenant,
+        principal: plan.principal,
+        cause,
+        summary: format!("Plan made: {}", clip(summary.trim(), 150)),
+        repository: Some(plan.repository),
+        payload,
+        time,
+    }
+}
