@@ -26,7 +26,10 @@ pub enum StoreError {
 
 impl From<audit::port::AuditError> for StoreError {
     fn from(error: audit::port::AuditError) -> Self {
-        Self::Internal(error.to_string())
+        match error {
+            audit::port::AuditError::Unavailable(cause) => Self::Unavailable(cause),
+            audit::port::AuditError::Store(cause) => Self::Internal(cause),
+        }
     }
 }
 
@@ -76,6 +79,8 @@ impl From<events::EventError> for AgentError {
     fn from(error: events::EventError) -> Self {
         match error {
             events::EventError::RequestIdReused => Self::RequestIdReused,
+            events::EventError::Raced => Self::Store(StoreError::Stale),
+            events::EventError::Unavailable(cause) => Self::Store(StoreError::Unavailable(cause)),
             events::EventError::Store(cause) => Self::Store(StoreError::Internal(cause)),
         }
     }

@@ -6,8 +6,14 @@ use crate::AuditEvent;
 
 /// The record cannot be written; whatever it belongs to must not commit.
 #[derive(Debug, thiserror::Error)]
-#[error("the audit record cannot be written: {0}")]
-pub struct AuditError(pub String);
+pub enum AuditError {
+    /// The database is not reachable or overloaded.
+    #[error("the database is unavailable: {0}")]
+    Unavailable(String),
+    /// The database failed.
+    #[error("the audit record cannot be written: {0}")]
+    Store(String),
+}
 
 /// Part of a transaction: records commit with the change they describe, or not at all.
 #[async_trait]

@@ -14,6 +14,12 @@ pub enum EventError {
     /// The `request_id` was used before with another body.
     #[error("this request_id was used before with another request")]
     RequestIdReused,
+    /// The same `request_id` is being worked on by another call: ask again.
+    #[error("the same request is being worked on")]
+    Raced,
+    /// The database is not reachable or overloaded.
+    #[error("the database is unavailable: {0}")]
+    Unavailable(String),
     /// The database failed.
     #[error("events cannot be stored: {0}")]
     Store(String),

@@ -26,7 +26,10 @@ pub enum StoreError {
 
 impl From<audit::port::AuditError> for StoreError {
     fn from(error: audit::port::AuditError) -> Self {
-        Self::Internal(error.to_string())
+        match error {
+            audit::port::AuditError::Unavailable(cause) => Self::Unavailable(cause),
+            audit::port::AuditError::Store(cause) => Self::Internal(cause),
+        }
     }
 }
 
@@ -61,6 +64,13 @@ impl WorkflowError {
     }
 }
 
+impl WorkflowError {
+    /// A broken invariant: a bug, or a row nobody should have written.
+    pub(crate) fn internal(cause: impl Into<String>) -> Self {
+        Self::Store(StoreError::Internal(cause.into()))
+    }
+}
+
 impl From<audit::port::AuditError> for WorkflowError {
     fn from(error: audit::port::AuditError) -> Self {
         Self::Store(error.into())
@@ -71,6 +81,8 @@ impl From<events::EventError> for WorkflowError {
     fn from(error: events::EventError) -> Self {
         match error {
             events::EventError::RequestIdReused => Self::RequestIdReused,
+            events::EventError::Raced => Self::Store(StoreError::Stale),
+            events::EventError::Unavailable(cause) => Self::Store(StoreError::Unavailable(cause)),
             events::EventError::Store(cause) => Self::Store(StoreError::Internal(cause)),
         }
     }
