@@ -174,6 +174,10 @@ pub struct Cleared<T> {
 }
 
 impl<T> Cleared<T> {
+    pub(crate) fn new(row: T) -> Self {
+        Self { row }
+    }
+
     /// The row.
     pub fn into_inner(self) -> T {
         self.row

@@ -7,5 +7,6 @@ mod error;
 pub mod model;
 pub mod service;
 pub mod store;
+pub mod templates;
 
 pub use error::{StoreError, WorkflowError};

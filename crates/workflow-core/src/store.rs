@@ -40,6 +40,7 @@ pub trait WorkflowStore: Send + Sync {
     /// ([`StoreError::PolicyMoved`] when the stored one is newer).
     async fn begin(&self, epoch: i64) -> Result<Box<dyn WorkflowTx>, StoreError>;
 
+    /// Deleted ones included: their items, figures and firings stay readable.
     async fn get_workflow(
         &self,
         scope: &Scope,

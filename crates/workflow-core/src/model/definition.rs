@@ -9,6 +9,15 @@ use serde::{Deserialize, Serialize};
 #[serde(transparent)]
 pub struct StageId(pub String);
 
+impl StageId {
+    /// A fresh id that still tells which stage it was copied from.
+    pub fn generate(origin: &Self) -> Self {
+        let random = TriggerId::generate().as_uuid().simple().to_string();
+        let (_, random) = random.split_at_checked(20).unwrap_or(("", &random));
+        Self(format!("{}-{random}", primitives::clip(&origin.0, 32)))
+    }
+}
+
 impl std::fmt::Display for StageId {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         f.write_str(&self.0)

@@ -8,6 +8,7 @@ use permissions::{Cleared, Tenanted};
 use primitives::{
     RepositoryId, RunId, Tenant, Timestamp, TransitionId, UserId, VisitId, WorkItemId, WorkflowId,
 };
+use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
 
 use super::{Definition, ItemState, StageId};
@@ -46,7 +47,8 @@ impl ReservedKey {
 }
 
 /// How soon an item matters.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+#[serde(rename_all = "SCREAMING_SNAKE_CASE")]
 pub enum Priority {
     Low = 1,
     #[default]
@@ -68,7 +70,7 @@ impl Priority {
 }
 
 /// One unit of work.
-#[derive(Clone, Debug, PartialEq)]
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct WorkItem {
     pub id: WorkItemId,
     pub tenant: Tenant,

@@ -1,20 +1,32 @@
 //! What workflows and items are, without I/O.
 
 mod analytics;
+mod change;
+pub mod condition;
+pub mod data;
 mod definition;
+mod input;
 mod item;
+pub mod proposal;
 mod recommendation;
 mod state;
+pub mod validate;
 mod workflow;
 
 pub use analytics::{StageFigures, WorkflowFigures};
+pub use change::{Change, Move};
 pub use definition::{
     AgentOutput, Assignment, Definition, Stage, StageId, StageRoute, StageType, Trigger,
+};
+pub use input::{
+    AssignmentInput, CancelInput, CompleteInput, Etag, InstantiateInput, ItemInput, ReviewInput,
+    RouteInput, StageInput, TriggerInput, WorkflowInput,
 };
 pub use item::{
     Data, ItemMove, LockedItem, Priority, ReservedKey, Transition, Visit, VisitEnd, VisitOutcome,
     WorkItem,
 };
+pub use proposal::RunResult;
 pub use recommendation::{
     AutoApplyResult, Recommendation, RecommendedFile, RecommendedStep, Verdict,
 };

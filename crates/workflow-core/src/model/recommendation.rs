@@ -85,6 +85,8 @@ impl Tenanted for Recommendation {
 /// What came of auto-apply; replaced whole, never merged.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct AutoApplyResult {
+    /// The run it came from: the same result of the same run is recorded once.
+    pub run: RunId,
     pub success: bool,
     pub patch: Option<PatchId>,
     pub files_changed: Vec<String>,
@@ -92,6 +94,6 @@ pub struct AutoApplyResult {
     pub summary: String,
     /// For people; empty on success.
     pub error: String,
-    /// The guard that said no, else empty.
+    /// The guard that said no, upper-snake as in `KILL_SWITCH`; else empty.
     pub guard: String,
 }

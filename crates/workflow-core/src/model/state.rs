@@ -4,8 +4,11 @@
 //! the next state and the effects the caller must carry out. The snapshot test at the end is
 //! the complete table, made for reading.
 
+use serde::{Deserialize, Serialize};
+
 /// Where an item is in its life.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "SCREAMING_SNAKE_CASE")]
 pub enum ItemState {
     Pending,
     Claimed,

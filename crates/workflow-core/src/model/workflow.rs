@@ -6,17 +6,19 @@ use primitives::{
     EventId, FiringId, TemplateId, Tenant, Timestamp, TriggerId, UserId, WorkItemId, WorkflowId,
 };
 
+use serde::{Deserialize, Serialize};
+
 use super::Definition;
 
 /// Which template a workflow was made from.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct TemplateSource {
     pub template: TemplateId,
     pub revision: i64,
 }
 
 /// A workflow; with `is_template` a blueprint that no item can be in.
-#[derive(Clone, Debug, PartialEq)]
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct Workflow {
     pub id: WorkflowId,
     pub tenant: Tenant,
@@ -41,6 +43,13 @@ pub struct Workflow {
     pub version: i64,
 }
 
+impl Workflow {
+    /// The name of a template's row as such.
+    pub fn template_id(&self) -> TemplateId {
+        TemplateId::from_uuid(self.id.as_uuid())
+    }
+}
+
 impl Tenanted for Workflow {
     fn tenant(&self) -> Tenant {
         self.tenant
@@ -52,6 +61,8 @@ impl Tenanted for Workflow {
 pub struct TriggerMatch {
     pub trigger: TriggerId,
     pub workflow: WorkflowId,
+    /// The workflow's owner.
+    pub tenant: Tenant,
 }
 
 /// What came of one event at one trigger.

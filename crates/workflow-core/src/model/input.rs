@@ -1,0 +1,145 @@
+//! What callers ask for, before it is judged.
+//!
+//! These types can hold everything the wire can say, also what is refused: the judging, with
+//! one list of all faults, happens in `model::validate` after the caller's rights are known.
+
+use primitives::RepositoryId;
+
+use serde::Deserialize;
+
+use super::{AgentOutput, Data, Priority, StageId, StageType, Verdict};
+
+/// An `etag` as a version; `None` when the caller gave none. A negative one, as for a text
+/// that is no etag at all, never matches.
+pub type Etag = Option<i64>;
+
+/// A definition to publish, with the texts around it.
+#[derive(Clone, Debug, Default, PartialEq, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct WorkflowInput {
+    pub display_name: String,
+    pub description: String,
+    pub icon: String,
+    pub category: String,
+    pub tags: Vec<String>,
+    pub stages: Vec<StageInput>,
+    pub triggers: Vec<TriggerInput>,
+}
+
+impl WorkflowInput {
+    /// Whether it has triggers or lets the agent apply by itself, which needs more rights.
+    pub fn asks_for_automation(&self) -> bool {
+        !self.triggers.is_empty() || self.stages.iter().any(|stage| stage.agent_auto_apply)
+    }
+}
+
+/// A stage as asked for.
+#[derive(Clone, Debug, Default, PartialEq, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct StageInput {
+    /// Empty: one is generated from the stage's place.
+    pub id: String,
+    pub display_name: String,
+    pub description: String,
+    /// `None` when unspecified or unknown.
+    #[serde(rename = "type")]
+    pub kind: Option<StageType>,
+    pub assignment: AssignmentInput,
+    /// A form was given: refused.
+    pub has_form: bool,
+    /// Anything but 0 is refused.
+    pub sla_minutes: i32,
+    /// Empty: the item is finished here.
+    pub routes: Vec<RouteInput>,
+    pub agent_prompt: String,
+    pub agent_target_path: String,
+    pub agent_model_hint: String,
+    /// PATCH is refused.
+    pub agent_output: AgentOutput,
+    pub agent_auto_apply: bool,
+}
+
+/// Who may claim, as asked for.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum AssignmentInput {
+    #[default]
+    Anyone,
+    /// A role's key.
+    Role(String),
+    /// `users/{uuid}`.
+    User(String),
+    /// Refused, with the name of the kind: queue, automation, round robin.
+    #[serde(skip)]
+    Unsupported(String),
+}
+
+/// A way out of a stage, as asked for.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct RouteInput {
+    /// Empty is the default.
+    pub condition: String,
+    /// Empty finishes the item.
+    pub target: String,
+    pub description: String,
+}
+
+/// A trigger as asked for.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct TriggerInput {
+    pub event_type: String,
+    pub enabled: bool,
+    pub description: String,
+}
+
+/// A copy of a template, as asked for.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct InstantiateInput {
+    /// Empty: the template's.
+    pub display_name: String,
+    /// Check everything, store nothing.
+    pub validate_only: bool,
+}
+
+/// An item as asked for.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct ItemInput {
+    pub title: String,
+    pub description: String,
+    pub priority: Priority,
+    pub tags: Vec<String>,
+    pub data: Data,
+    pub repository: Option<RepositoryId>,
+}
+
+/// The completion of a stage, as asked for.
+#[derive(Clone, Debug, PartialEq)]
+pub struct CompleteInput {
+    /// The stage the caller means.
+    pub stage: StageId,
+    /// Merged into the item's data (RFC 7396 on top-level keys).
+    pub data: Data,
+    pub note: String,
+    pub etag: Etag,
+}
+
+/// A cancellation as asked for.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct CancelInput {
+    pub reason: String,
+    pub etag: Etag,
+}
+
+/// A verdict as asked for.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct ReviewInput {
+    /// Hash of the recommendation that was read.
+    pub hash: String,
+    /// ACCEPTED or REJECTED; PENDING is refused.
+    pub verdict: Verdict,
+    pub note: String,
+    /// Required: `None` is refused.
+    pub etag: Etag,
+}

@@ -1,0 +1,273 @@
+//! Stages, routes and triggers, one by one; how they hang together is in `graph`.
+
+use std::collections::HashSet;
+
+use events::EventType;
+use permissions::TEAM_ROLES;
+use primitives::{Tenant, TriggerId, UserId};
+
+use super::faults::{Faults, Limits};
+use super::{DESCRIPTION, DISPLAY_NAME, Place, graph};
+use crate::model::{
+    AgentOutput, Assignment, AssignmentInput, Definition, RouteInput, Stage, StageId, StageInput,
+    StageRoute, StageType, Trigger, TriggerInput, WorkflowInput, condition,
+};
+
+pub(super) const STAGES: usize = 50;
+pub(super) const ROUTES: usize = 20;
+const TRIGGERS: usize = 20;
+const STAGE_ID: usize = 64;
+const ROUTE_TEXT: Limits = Limits::line(0, 200);
+const PROMPT: Limits = Limits::lines(10_000);
+const PATH: Limits = Limits::line(0, 500);
+const MODEL: Limits = Limits::line(0, 100);
+
+const UNSUPPORTED: &str = "FIELD_NOT_SUPPORTED";
+pub(super) const NO_GLOBAL_AGENT: &str =
+    "company-wide workflows cannot have agent stages: make it a team's";
+
+pub(super) fn definition(
+    faults: &mut Faults,
+    input: &WorkflowInput,
+    place: Place,
+    user: UserId,
+) -> Definition {
+    let count = input.stages.len();
+    if !(1..=STAGES).contains(&count) {
+        let expected = format!("must have 1 to {STAGES} stages");
+        faults.because("INVALID_GRAPH", "workflow.stages", expected);
+        return Definition { stages: Vec::new(), triggers: Vec::new() };
+    }
+    let ids = stage_ids(&input.stages);
+    let stages: Vec<_> = input
+        .stages
+        .iter()
+        .zip(&ids)
+        .enumerate()
+        .map(|(at, (stage, id))| {
+            let path = format!("workflow.stages[{at}]");
+            Judge { faults: &mut *faults, path, place, user }.stage(stage, id.clone())
+        })
+        .collect();
+    graph::judge(faults, &stages);
+    let triggers = triggers(faults, &input.triggers, user);
+    Definition { stages, triggers }
+}
+
+/// The ids as given, and one from its place for a stage without.
+fn stage_ids(stages: &[StageInput]) -> Vec<StageId> {
+    let given: HashSet<_> = stages.iter().map(|stage| stage.id.as_str()).collect();
+    let generated = |at: usize| {
+        let candidates = std::iter::once(format!("stage-{at}"))
+            .chain((1..=STAGES).map(move |n| format!("stage-{at}-{n}")));
+        candidates.into_iter().find(|id| !given.contains(id.as_str())).unwrap_or_default()
+    };
+    let ids = stages.iter().enumerate().map(|(at, stage)| {
+        StageId(if stage.id.is_empty() { generated(at + 1) } else { stage.id.clone() })
+    });
+    ids.collect()
+}
+
+/// Judges one stage.
+struct Judge<'a> {
+    faults: &'a mut Faults,
+    /// `workflow.stages[2]`
+    path: String,
+    place: Place,
+    user: UserId,
+}
+
+impl Judge<'_> {
+    fn stage(&mut self, input: &StageInput, id: StageId) -> Stage {
+        let spelled = id.0.len() <= STAGE_ID
+            && id.0.bytes().all(|b| b.is_ascii_alphanumeric() || matches!(b, b'_' | b'-'));
+        if !spelled {
+            let expected = format!("must have 1 to {STAGE_ID} characters of A-Z a-z 0-9 _ -");
+            self.note("stage_id", expected);
+        }
+        let kind = self.kind(input.kind);
+        self.unsupported_fields(input);
+        let agent = kind.runs_agent();
+        if !agent {
+            self.refuse_agent_fields(input);
+        }
+        Stage {
+            display_name: self.text("display_name", DISPLAY_NAME, &input.display_name),
+            description: self.text("description", DESCRIPTION, &input.description),
+            kind,
+            assignment: self.assignment(&input.assignment),
+            routes: self.routes(&input.routes),
+            agent_prompt: self.text("agent_prompt", PROMPT, &input.agent_prompt),
+            agent_target_path: self.target_path(&input.agent_target_path),
+            agent_model_hint: self.text("agent_model_hint", MODEL, &input.agent_model_hint),
+            agent_output: AgentOutput::Plan,
+            auto_apply_set_by: (agent && input.agent_auto_apply).then_some(self.user),
+            id,
+        }
+    }
+
+    fn kind(&mut self, kind: Option<StageType>) -> StageType {
+        let Some(kind) = kind else {
+            self.note("type", "is required: HUMAN or one of the agent's types");
+            return StageType::Human;
+        };
+        if !kind.supported() {
+            let expected = "is not supported yet: use HUMAN or one of the agent's types";
+            self.because("STAGE_TYPE_NOT_SUPPORTED", "type", expected);
+        } else if kind.runs_agent() && self.place == Place::Workflow(Tenant::Global) {
+            self.note("type", NO_GLOBAL_AGENT);
+        }
+        kind
+    }
+
+    fn unsupported_fields(&mut self, input: &StageInput) {
+        if input.has_form {
+            self.because(UNSUPPORTED, "form", "is not supported yet: leave it unset");
+        }
+        if input.sla_minutes != 0 {
+            self.because(UNSUPPORTED, "sla_minutes", "is not supported yet: leave it 0");
+        }
+        if input.agent_output != AgentOutput::Plan {
+            self.because(UNSUPPORTED, "agent_output", "is not supported yet: use PLAN");
+        }
+    }
+
+    fn refuse_agent_fields(&mut self, input: &StageInput) {
+        let given = [
+            ("agent_prompt", !input.agent_prompt.is_empty()),
+            ("agent_target_path", !input.agent_target_path.is_empty()),
+            ("agent_model_hint", !input.agent_model_hint.is_empty()),
+            ("agent_auto_apply", input.agent_auto_apply),
+        ];
+        for (field, _) in given.into_iter().filter(|(_, given)| *given) {
+            self.note(field, "is for agent stages only");
+        }
+    }
+
+    fn assignment(&mut self, input: &AssignmentInput) -> Assignment {
+        match input {
+            AssignmentInput::Anyone => Assignment::Anyone,
+            AssignmentInput::Role(role) if !TEAM_ROLES.contains(&role.as_str()) => {
+                let expected = format!("must be one of {}", TEAM_ROLES.join(", "));
+                self.note("assignment.role", expected);
+                Assignment::Anyone
+            }
+            AssignmentInput::Role(role) => {
+                let teamless = matches!(
+                    self.place,
+                    Place::Workflow(Tenant::Person(_)) | Place::Workflow(Tenant::Global)
+                );
+                if teamless {
+                    self.note("assignment.role", "roles are held in teams: name a team");
+                }
+                Assignment::Role(role.clone())
+            }
+            AssignmentInput::User(name) => {
+                if let Ok(user) = name.parse() {
+                    return Assignment::User(user);
+                }
+                self.note("assignment.user", "must be a name of the form users/{uuid}");
+                Assignment::Anyone
+            }
+            AssignmentInput::Unsupported(kind) => {
+                let expected = format!("{kind} is not supported yet: use none, ROLE or USER");
+                self.because(UNSUPPORTED, "assignment.type", expected);
+                Assignment::Anyone
+            }
+        }
+    }
+
+    /// Without routes the item is finished here.
+    fn routes(&mut self, input: &[RouteInput]) -> Vec<StageRoute> {
+        if input.is_empty() {
+            let end = StageRoute { condition: None, target: None, description: String::new() };
+            return vec![end];
+        }
+        if input.len() > ROUTES {
+            self.note("routes", format!("must not have more than {ROUTES} routes"));
+            return Vec::new();
+        }
+        input.iter().enumerate().map(|(at, route)| self.route(at, route)).collect()
+    }
+
+    fn route(&mut self, at: usize, input: &RouteInput) -> StageRoute {
+        let source = input.condition.trim();
+        let condition = (!source.is_empty()).then(|| source.to_owned());
+        if let Some(Err(fault)) = condition.as_deref().map(condition::check) {
+            let field = format!("routes[{at}].condition");
+            self.because("INVALID_CONDITION", &field, fault);
+        }
+        StageRoute {
+            condition,
+            target: (!input.target.is_empty()).then(|| StageId(input.target.clone())),
+            description: self.text(
+                &format!("routes[{at}].description"),
+                ROUTE_TEXT,
+                &input.description,
+            ),
+        }
+    }
+
+    fn target_path(&mut self, value: &str) -> String {
+        let path = self.text("agent_target_path", PATH, value);
+        let path = path.strip_suffix('/').unwrap_or(&path);
+        let clean = |part: &str| {
+            !part.is_empty()
+                && !matches!(part, "." | "..")
+                && !part.eq_ignore_ascii_case(".git")
+                && !part.contains(['\\', ':'])
+        };
+        if !path.is_empty() && !path.split('/').all(clean) {
+            self.note(
+                "agent_target_path",
+                "must be relative to the repository's root, with / between names and \
+                 without . or .. parts",
+            );
+        }
+        path.to_owned()
+    }
+
+    fn text(&mut self, field: &str, limits: Limits, value: &str) -> String {
+        self.faults.text(&format!("{}.{field}", self.path), limits, value)
+    }
+
+    fn note(&mut self, field: &str, description: impl Into<String>) {
+        self.faults.note(format!("{}.{field}", self.path), description);
+    }
+
+    fn because(&mut self, reason: &'static str, field: &str, description: impl Into<String>) {
+        self.faults.because(reason, format!("{}.{field}", self.path), description);
+    }
+}
+
+fn triggers(faults: &mut Faults, input: &[TriggerInput], user: UserId) -> Vec<Trigger> {
+    if input.len() > TRIGGERS {
+        let expected = format!("must not have more than {TRIGGERS} triggers");
+        faults.note("workflow.triggers", expected);
+        return Vec::new();
+    }
+    let mut triggers: Vec<Trigger> = Vec::new();
+    for (at, trigger) in input.iter().enumerate() {
+        let path = format!("workflow.triggers[{at}]");
+        let description =
+            faults.text(&format!("{path}.description"), ROUTE_TEXT, &trigger.description);
+        let field = format!("{path}.event_type");
+        let Some(event_type) = EventType::parse(&trigger.event_type) else {
+            let known: Vec<_> = EventType::ALL.iter().map(|kind| kind.as_str()).collect();
+            let expected = format!("must be one of {}", known.join(", "));
+            faults.because("EVENT_TYPE_NOT_SUPPORTED", field, expected);
+            continue;
+        };
+        if triggers.iter().any(|other| other.event_type == event_type) {
+            faults.note(field, "another trigger of this workflow listens to it: one is enough");
+        }
+        triggers.push(Trigger {
+            id: TriggerId::generate(),
+            event_type,
+            enabled: trigger.enabled,
+            description,
+            set_by: user,
+        });
+    }
+    triggers
+}

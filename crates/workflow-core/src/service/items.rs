@@ -1,0 +1,426 @@
+//! Items: create, look, and the verbs that move them.
+
+use std::sync::Arc;
+
+use audit::AuditEvent;
+use events::{Once, RunOrder};
+use permissions::{
+    Admitted, CodeUse, Grant, ItemsCreate, ItemsEdit, ItemsManage, Permission, WorkflowsView,
+};
+use primitives::{Checked, Clock, Page, PageRequest, WorkItemId, WorkflowId};
+use serde_json::json;
+
+use super::view::admitted;
+use super::{
+    CancelInput, CompleteInput, Etag, ItemInput, ItemView, create_item, expect_version, remember,
+    replayed,
+};
+use crate::WorkflowError;
+use crate::model::{
+    Assignment, Change, ItemEvent, ItemMove, ItemState, LockedItem, Move, Stage, Transition,
+    WorkItem, condition, data, validate,
+};
+use crate::store::{ItemFilter, WorkflowStore, WorkflowTx};
+
+pub(super) const NOT_FOUND: WorkflowError = WorkflowError::NotFound("WORK_ITEM");
+
+/// Work items. What a run of the agent reports is in `assist.rs`.
+#[derive(Clone)]
+pub struct Items {
+    pub(super) store: Arc<dyn WorkflowStore>,
+    pub(super) clock: Arc<dyn Clock>,
+}
+
+impl Items {
+    pub fn new(store: Arc<dyn WorkflowStore>, clock: Arc<dyn Clock>) -> Self {
+        Self { store, clock }
+    }
+
+    /// Puts a new item at the first stage of the workflow's newest revision. An agent stage
+    /// that comes first gets its run in the same transaction.
+    #[tracing::instrument(
+        name = "work_items.create",
+        skip_all,
+        fields(workflow.id = %workflow, user.id = %grant.user()),
+        err(level = "debug")
+    )]
+    pub async fn create(
+        &self,
+        grant: &Grant<ItemsCreate>,
+        workflow: WorkflowId,
+        input: Checked<ItemInput>,
+        once: Option<&Once>,
+    ) -> Result<ItemView, WorkflowError> {
+        let scope = grant.scope();
+        let mut tx = self.store.begin(scope.epoch()).await?;
+        let row = tx.lock_workflow(&scope, workflow).await?;
+        let row = row.filter(|row| !row.is_template).ok_or(WorkflowError::NotFound("WORKFLOW"))?;
+        let row = grant.admit(row)?;
+        if let Some(answer) = replayed(tx.as_mut(), once).await? {
+            return Ok(answer);
+        }
+        if row.deleted_at.is_some() {
+            return Err(WorkflowError::NotFound("WORKFLOW"));
+        }
+        let input = validate::item(input?)?;
+        if input.repository.is_some()
+            && !tx.resolve(&scope, input.repository, &[]).await?.repository
+        {
+            return Err(WorkflowError::NotFound("REPOSITORY"));
+        }
+
+        let now = self.clock.now();
+        let (view, event) =
+            create_item::insert(tx.as_mut(), grant.caller(), &row, now, String::new(), |item| {
+                item.title = input.title;
+                item.description = input.description;
+                item.priority = input.priority;
+                item.tags = input.tags;
+                item.data = input.data;
+                item.repository = input.repository;
+            })
+            .await?;
+        tx.record(vec![event]).await?;
+        remember(tx.as_mut(), once, &view, now).await?;
+        tx.commit().await?;
+        Ok(view)
+    }
+
+    /// One item.
+    #[tracing::instrument(
+        name = "work_items.get",
+        skip_all,
+        fields(work_item.id = %id, user.id = %grant.user()),
+        err(level = "debug")
+    )]
+    pub async fn get(
+        &self,
+        grant: &Grant<WorkflowsView>,
+        id: WorkItemId,
+    ) -> Result<ItemView, WorkflowError> {
+        let row = self.store.get_item(&grant.scope(), id).await?.ok_or(NOT_FOUND)?;
+        Ok(ItemView::of(grant.admit(row)?.into_inner()))
+    }
+
+    /// Items the caller may view, newest first. A workflow in the filter that he may not see
+    /// is not found, rather than an empty list.
+    #[tracing::instrument(
+        name = "work_items.list",
+        skip_all,
+        fields(user.id = %grant.user()),
+        err(level = "debug")
+    )]
+    pub async fn list(
+        &self,
+        grant: &Grant<WorkflowsView>,
+        filter: &ItemFilter,
+        page: Checked<PageRequest>,
+    ) -> Result<Page<ItemView>, WorkflowError> {
+        let scope = grant.scope();
+        if let Some(workflow) = filter.workflow {
+            let row = self.store.get_workflow(&scope, workflow).await?;
+            grant.admit(row.ok_or(WorkflowError::NotFound("WORKFLOW"))?)?;
+        }
+        let page = self.store.list_items(&scope, filter, page?).await?;
+        Ok(admitted(grant, page).map(ItemView::of))
+    }
+
+    /// An item's moves, oldest first.
+    #[tracing::instrument(
+        name = "work_items.list_transitions",
+        skip_all,
+        fields(work_item.id = %id, user.id = %grant.user()),
+        err(level = "debug")
+    )]
+    pub async fn list_transitions(
+        &self,
+        grant: &Grant<WorkflowsView>,
+        id: WorkItemId,
+        page: Checked<PageRequest>,
+    ) -> Result<Page<Transition>, WorkflowError> {
+        let scope = grant.scope();
+        grant.admit(self.store.get_item(&scope, id).await?.ok_or(NOT_FOUND)?)?;
+        Ok(admitted(grant, self.store.list_transitions(&scope, id, page?).await?))
+    }
+
+    /// Makes the caller responsible for a PENDING item. Of several at once one succeeds.
+    #[tracing::instrument(
+        name = "work_items.claim",
+        skip_all,
+        fields(work_item.id = %id, user.id = %grant.user()),
+        err(level = "debug")
+    )]
+    pub async fn claim(
+        &self,
+        grant: &Grant<ItemsEdit>,
+        id: WorkItemId,
+        etag: Checked<Etag>,
+        once: Option<&Once>,
+    ) -> Result<ItemView, WorkflowError> {
+        let (mut tx, row) = self.hold(grant, id).await?;
+        if let Some(answer) = replayed(tx.as_mut(), once).await? {
+            return Ok(answer);
+        }
+        expect_version(etag?, row.item.version)?;
+        refuse_closed(&row.item)?;
+        if matches!(row.item.state, ItemState::Claimed | ItemState::InProgress) {
+            let message = "somebody has claimed it; read it again to see who";
+            return Err(WorkflowError::wrong_state("ALREADY_CLAIMED", message));
+        }
+        let stage = stage_of(&row)?;
+        if !may_claim(grant, &row, stage) {
+            return Err(not_assignee("its stage asks for another role or person"));
+        }
+        let by = self.moved_by(grant, String::new());
+        let change = Change::decide(&row, ItemEvent::Claim, by)?;
+        self.finish(tx, grant, &row, change, "work_item.claimed", once).await
+    }
+
+    /// Says that the assignee has begun.
+    #[tracing::instrument(
+        name = "work_items.start",
+        skip_all,
+        fields(work_item.id = %id, user.id = %grant.user()),
+        err(level = "debug")
+    )]
+    pub async fn start(
+        &self,
+        grant: &Grant<ItemsEdit>,
+        id: WorkItemId,
+        etag: Checked<Etag>,
+        once: Option<&Once>,
+    ) -> Result<ItemView, WorkflowError> {
+        let (mut tx, row) = self.hold(grant, id).await?;
+        if let Some(answer) = replayed(tx.as_mut(), once).await? {
+            return Ok(answer);
+        }
+        expect_version(etag?, row.item.version)?;
+        refuse_closed(&row.item)?;
+        let by = self.moved_by(grant, String::new());
+        let change = Change::decide(&row, ItemEvent::Start, by)?;
+        if row.item.assignee != Some(grant.user()) {
+            return Err(not_assignee("only its assignee can start it"));
+        }
+        self.finish(tx, grant, &row, change, "work_item.started", once).await
+    }
+
+    /// Completes the stage the item is at: data is merged, the first route whose condition
+    /// holds is taken, and an agent stage that comes next gets its run.
+    #[tracing::instrument(
+        name = "work_items.complete_stage",
+        skip_all,
+        fields(work_item.id = %id, user.id = %grant.user()),
+        err(level = "debug")
+    )]
+    pub async fn complete_stage(
+        &self,
+        grant: &Grant<ItemsEdit>,
+        id: WorkItemId,
+        input: Checked<CompleteInput>,
+        once: Option<&Once>,
+    ) -> Result<ItemView, WorkflowError> {
+        let (mut tx, row) = self.hold(grant, id).await?;
+        if let Some(answer) = replayed(tx.as_mut(), once).await? {
+            return Ok(answer);
+        }
+        let input = input?;
+        let note = validate::note("note", &input.note)?;
+        let merged = data::merged("data", &row.item.data, input.data)?;
+        expect_version(input.etag, row.item.version)?;
+        refuse_closed(&row.item)?;
+        if input.stage != row.item.stage {
+            let message = "the item is at another stage than the one named";
+            return Err(WorkflowError::wrong_state("STAGE_MISMATCH", message));
+        }
+        let stage = stage_of(&row)?;
+        let agent_stage = stage.kind.runs_agent();
+        let completed = WorkItem { data: merged, ..row.item.clone() };
+        let to = next_stage(&row, stage, &completed)?;
+        let event = match to {
+            Some(to) => ItemEvent::CompleteStage { agent_stage, to_agent: to.kind.runs_agent() },
+            None => ItemEvent::Finish { agent_stage },
+        };
+        let by = Move { to, ..self.moved_by(grant, note) };
+        let mut change = Change::decide(&row, event, by)?;
+        change.item.data = completed.data;
+        if !agent_stage && row.item.assignee != Some(grant.user()) && !manages(grant, &row) {
+            return Err(not_assignee("only its assignee can complete its stage"));
+        }
+        refuse_live_run(&row.item)?;
+        self.finish(tx, grant, &row, change, "work_item.stage_completed", once).await
+    }
+
+    /// Ends an open item without a result, and its live run with it.
+    #[tracing::instrument(
+        name = "work_items.cancel",
+        skip_all,
+        fields(work_item.id = %id, user.id = %grant.user()),
+        err(level = "debug")
+    )]
+    pub async fn cancel(
+        &self,
+        grant: &Grant<ItemsEdit>,
+        id: WorkItemId,
+        input: Checked<CancelInput>,
+        once: Option<&Once>,
+    ) -> Result<ItemView, WorkflowError> {
+        let (mut tx, row) = self.hold(grant, id).await?;
+        if let Some(answer) = replayed(tx.as_mut(), once).await? {
+            return Ok(answer);
+        }
+        let input = input?;
+        let reason = validate::note("reason", &input.reason)?;
+        expect_version(input.etag, row.item.version)?;
+        refuse_closed(&row.item)?;
+        let by = self.moved_by(grant, reason);
+        let change = Change::decide(&row, ItemEvent::Cancel, by)?;
+        let own = [Some(row.item.creator), row.item.assignee].contains(&Some(grant.user()));
+        if !own && !manages(grant, &row) {
+            return Err(not_assignee("only its creator or assignee can cancel it"));
+        }
+        self.finish(tx, grant, &row, change, "work_item.cancelled", once).await
+    }
+
+    /// Orders a new run of the agent at the item's stage, under the caller's name. The item
+    /// itself does not change.
+    #[tracing::instrument(
+        name = "work_items.rerun_agent",
+        skip_all,
+        fields(work_item.id = %id, user.id = %grant.user()),
+        err(level = "debug")
+    )]
+    pub async fn rerun_agent(
+        &self,
+        grant: &Grant<CodeUse>,
+        id: WorkItemId,
+        etag: Checked<Etag>,
+        once: Option<&Once>,
+    ) -> Result<RunOrder, WorkflowError> {
+        let (mut tx, row) = self.hold(grant, id).await?;
+        if let Some(answer) = replayed(tx.as_mut(), once).await? {
+            return Ok(answer);
+        }
+        expect_version(etag?, row.item.version)?;
+        refuse_closed(&row.item)?;
+        let agent_stage = stage_of(&row)?.kind.runs_agent();
+        let by = self.moved_by(grant, String::new());
+        let now = by.now;
+        let change = Change::decide(&row, ItemEvent::RerunAgent { agent_stage }, by)?;
+        refuse_live_run(&row.item)?;
+        let order = change.order.ok_or_else(|| WorkflowError::internal("a rerun has no order"))?;
+        tx.order_run(&order).await?;
+        let tenant = row.item.tenant;
+        let event = AuditEvent::by(grant, now, tenant, "workflow.agent_assist.requested", id);
+        let event = event.with(json!({ "stage": order.stage_id, "run": order.run }));
+        tx.record(vec![event]).await?;
+        remember(tx.as_mut(), once, &order, now).await?;
+        tx.commit().await?;
+        Ok(order)
+    }
+
+    /// Begins, and holds an item on which the permission holds.
+    pub(super) async fn hold<P: Permission>(
+        &self,
+        grant: &Grant<P>,
+        id: WorkItemId,
+    ) -> Result<(Box<dyn WorkflowTx>, Admitted<P, LockedItem>), WorkflowError> {
+        let scope = grant.scope();
+        let mut tx = self.store.begin(scope.epoch()).await?;
+        let row = tx.lock_item(&scope, id).await?.ok_or(NOT_FOUND)?;
+        Ok((tx, grant.admit(row)?))
+    }
+
+    fn moved_by<P: Permission>(&self, grant: &Grant<P>, note: String) -> Move<'static> {
+        Move { actor: grant.user(), now: self.clock.now(), note, to: None }
+    }
+
+    /// Stores a decided move with all that belongs to it, and commits.
+    async fn finish(
+        &self,
+        mut tx: Box<dyn WorkflowTx>,
+        grant: &Grant<ItemsEdit>,
+        row: &Admitted<ItemsEdit, LockedItem>,
+        change: Change,
+        action: &'static str,
+        once: Option<&Once>,
+    ) -> Result<ItemView, WorkflowError> {
+        let Change { item, transition, left, entered, order, stop_runs } = change;
+        let now = transition.time;
+        let details = json!({
+            "from": transition.from,
+            "to": transition.to,
+            "state": transition.to_state,
+            "run": order.as_ref().map(|order| order.run),
+        });
+        let step = ItemMove { item: row.save_as(item.clone()), transition, left, entered };
+        tx.save_move(&step).await?;
+        if let Some(order) = &order {
+            tx.order_run(order).await?;
+        }
+        if stop_runs {
+            tx.stop_runs(item.id).await?;
+        }
+        let event = AuditEvent::by(grant, now, item.tenant, action, item.id).with(details);
+        tx.record(vec![event]).await?;
+        let item = WorkItem { version: row.item.version + 1, ..item };
+        let view = ItemView::with(item, row);
+        remember(tx.as_mut(), once, &view, now).await?;
+        tx.commit().await?;
+        Ok(view)
+    }
+}
+
+/// The stage the item is at, in the revision it is pinned to.
+pub(super) fn stage_of(row: &LockedItem) -> Result<&Stage, WorkflowError> {
+    let missing = || WorkflowError::internal("an item is at a stage its revision lacks");
+    row.definition.stage(&row.item.stage).ok_or_else(missing)
+}
+
+/// Where `completed` goes from `stage`: the first route whose condition holds.
+fn next_stage<'a>(
+    row: &'a LockedItem,
+    stage: &Stage,
+    completed: &WorkItem,
+) -> Result<Option<&'a Stage>, WorkflowError> {
+    let no_route = || WorkflowError::wrong_state("NO_ROUTE", "no route leads out of the stage");
+    let route = condition::choose(&stage.routes, completed).ok_or_else(no_route)?;
+    let Some(target) = &route.target else { return Ok(None) };
+    row.definition.stage(target).map(Some).ok_or_else(no_route)
+}
+
+fn may_claim(grant: &Grant<ItemsEdit>, row: &LockedItem, stage: &Stage) -> bool {
+    match &stage.assignment {
+        Assignment::Anyone => true,
+        Assignment::User(user) => *user == grant.user(),
+        Assignment::Role(role) => grant
+            .caller()
+            .teams()
+            .iter()
+            .filter(|held| primitives::Tenant::Team(held.team) == row.item.tenant)
+            .any(|held| held.roles.contains(role)),
+    }
+}
+
+fn manages<P: Permission>(grant: &Grant<P>, row: &LockedItem) -> bool {
+    grant.caller().holds::<ItemsManage>(row.item.tenant)
+}
+
+pub(super) fn refuse_closed(item: &WorkItem) -> Result<(), WorkflowError> {
+    if item.state.is_closed() {
+        let message = format!("the item is {}", item.state.as_str());
+        return Err(WorkflowError::wrong_state("WORK_ITEM_CLOSED", message));
+    }
+    Ok(())
+}
+
+fn refuse_live_run(item: &WorkItem) -> Result<(), WorkflowError> {
+    if item.live_run.is_some() {
+        let message = "the agent is still at work at this stage";
+        return Err(WorkflowError::wrong_state("RUN_IN_PROGRESS", message));
+    }
+    Ok(())
+}
+
+fn not_assignee(message: &str) -> WorkflowError {
+    WorkflowError::wrong_state("NOT_ASSIGNEE", message)
+}

@@ -1,0 +1,161 @@
+//! What services answer with. Serialisable, because answers are remembered for retries.
+
+use events::{Cause, EventType};
+use permissions::{Tenanted, Visible};
+use primitives::{
+    EventId, RepositoryId, RunId, Tenant, Timestamp, TriggerId, UserId, VisitId, WorkItemId,
+    WorkflowId,
+};
+use serde::{Deserialize, Serialize};
+use serde_json::Value;
+
+use crate::model::{
+    AutoApplyResult, LockedItem, Recommendation, ReservedKey, StageFigures, StageId, StageType,
+    WorkItem,
+};
+
+/// An item with the names around it.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct ItemView {
+    pub item: WorkItem,
+    pub workflow_name: String,
+    /// Of the stage it is at, in the revision it is pinned to.
+    pub stage_name: String,
+}
+
+impl ItemView {
+    pub(crate) fn of(row: LockedItem) -> Self {
+        Self::with(row.item.clone(), &row)
+    }
+
+    /// `item` as it became, with the names of the row it was read as.
+    pub(crate) fn with(item: WorkItem, row: &LockedItem) -> Self {
+        let stage = row.definition.stage(&item.stage);
+        Self {
+            stage_name: stage.map_or_else(String::new, |stage| stage.display_name.clone()),
+            workflow_name: row.workflow_name.clone(),
+            item,
+        }
+    }
+
+    /// The newest recommendation.
+    pub fn recommendation(&self) -> Option<Recommendation> {
+        self.reserved(ReservedKey::Recommendation)
+    }
+
+    /// Why the agent's last run brought none.
+    pub fn recommendation_error(&self) -> Option<String> {
+        self.reserved(ReservedKey::RecommendationError)
+    }
+
+    /// How the last automatic apply ended.
+    pub fn auto_apply_result(&self) -> Option<AutoApplyResult> {
+        self.reserved(ReservedKey::AutoApplyResult)
+    }
+
+    /// The event that created it.
+    pub fn agent_event(&self) -> Option<AgentEvent> {
+        self.reserved(ReservedKey::Event)
+    }
+
+    fn reserved<T: serde::de::DeserializeOwned>(&self, key: ReservedKey) -> Option<T> {
+        let value = self.item.data.get(key.as_str())?;
+        serde_json::from_value(value.clone()).ok()
+    }
+}
+
+/// The event that made a trigger create an item: the value of `data.agent_event`.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct AgentEvent {
+    pub id: EventId,
+    #[serde(rename = "type")]
+    pub kind: EventType,
+    /// Version of the payload's shape.
+    pub version: u32,
+    /// The trigger that it met.
+    pub trigger: TriggerId,
+    pub principal: UserId,
+    /// What led to the event itself; `None` for a root event.
+    pub cause: Option<Cause>,
+    pub payload: Value,
+    /// Microseconds since the epoch.
+    pub time: Timestamp,
+}
+
+/// Which assist run speaks, about which stay of which item.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct AssistRun {
+    pub run: RunId,
+    pub item: WorkItemId,
+    pub visit: VisitId,
+}
+
+/// What the agent needs to know about an item at its stage.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct AssistBrief {
+    /// The item is open and still in the stay the run was ordered for. If not, the run is
+    /// superseded and nothing else here matters.
+    pub still_here: bool,
+    pub tenant: Tenant,
+    pub workflow: WorkflowId,
+    pub workflow_name: String,
+    pub title: String,
+    pub description: String,
+    pub stage: StageId,
+    pub stage_name: String,
+    pub stage_type: StageType,
+    /// Empty: the default of the type.
+    pub prompt: String,
+    /// Empty: the whole repository.
+    pub target_path: String,
+    /// Empty: the configured model.
+    pub model_hint: String,
+    /// Who allowed auto-apply; `None` is off.
+    pub auto_apply_set_by: Option<UserId>,
+    pub repository: Option<RepositoryId>,
+    /// The chain of events that led here.
+    pub cause: Option<Cause>,
+}
+
+/// What became of a run's report.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Reported {
+    /// The item shows it (also when it did before).
+    Recorded,
+    /// The item is closed or has left that stay: nothing changed.
+    Superseded,
+}
+
+/// Figures of a workflow.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Figures {
+    pub workflow: WorkflowId,
+    pub total: u64,
+    pub completed: u64,
+    pub in_progress: u64,
+    pub cancelled: u64,
+    pub failed: u64,
+    /// Seconds; `None` without a completed item.
+    pub mean_cycle_seconds: Option<f64>,
+    /// The newest revision's stages in order, then older ones that items were at.
+    pub stages: Vec<NamedFigures>,
+}
+
+/// Figures of a stage with its name.
+#[derive(Clone, Debug, PartialEq)]
+pub struct NamedFigures {
+    pub id: StageId,
+    /// In the newest revision; the id for stages it no longer has.
+    pub display_name: String,
+    pub figures: StageFigures,
+}
+
+/// The rows of a page on which the permission holds.
+pub(crate) fn admitted<P: permissions::Permission, T: Tenanted>(
+    grant: &permissions::Grant<P>,
+    page: primitives::Page<Visible<T>>,
+) -> primitives::Page<T> {
+    let primitives::Page { items, next } = page;
+    let items = items.into_iter().filter_map(|row| grant.admit(row).ok());
+    primitives::Page { items: items.map(permissions::Admitted::into_inner).collect(), next }
+}

@@ -1,0 +1,198 @@
+//! Definitions: publish, look, take out of use.
+
+use std::sync::Arc;
+
+use audit::AuditEvent;
+use events::Once;
+use permissions::{
+    CodeEdit, Grant, WorkflowsCreate, WorkflowsDelete, WorkflowsManage, WorkflowsView,
+};
+use primitives::{Checked, Clock, Page, PageRequest, Tenant, UserId, WorkflowId};
+use serde_json::json;
+
+use super::view::admitted;
+use super::{Etag, WorkflowInput, also, expect_version, remember, replayed};
+use crate::WorkflowError;
+use crate::model::{Assignment, Definition, Workflow, validate};
+use crate::store::{WorkflowFilter, WorkflowStore};
+
+const NOT_FOUND: WorkflowError = WorkflowError::NotFound("WORKFLOW");
+
+/// Workflows and their definitions.
+#[derive(Clone)]
+pub struct Workflows {
+    store: Arc<dyn WorkflowStore>,
+    clock: Arc<dyn Clock>,
+}
+
+impl Workflows {
+    pub fn new(store: Arc<dyn WorkflowStore>, clock: Arc<dyn Clock>) -> Self {
+        Self { store, clock }
+    }
+
+    /// Publishes revision 1 of a new workflow in `tenant`.
+    ///
+    /// A team that is not the caller's is `TEAM_NOT_FOUND`. Triggers and auto-apply flags also
+    /// need [`WorkflowsManage`] and [`CodeEdit`] there. All faults of the definition are
+    /// reported together, by field path.
+    #[tracing::instrument(
+        name = "workflows.create",
+        skip_all,
+        fields(user.id = %grant.user()),
+        err(level = "debug")
+    )]
+    pub async fn create(
+        &self,
+        grant: &Grant<WorkflowsCreate>,
+        tenant: Checked<Tenant>,
+        input: Checked<WorkflowInput>,
+        once: Option<&Once>,
+    ) -> Result<Workflow, WorkflowError> {
+        let tenant = tenant?;
+        let scope = grant.scope();
+        let mut tx = self.store.begin(scope.epoch()).await?;
+        if !scope.sees(tenant) {
+            return Err(WorkflowError::NotFound("TEAM"));
+        }
+        let admitted = grant.admit_in(tenant)?;
+        if let Some(answer) = replayed(tx.as_mut(), once).await? {
+            return Ok(answer);
+        }
+        let input = input?;
+        if input.asks_for_automation() {
+            also::<WorkflowsManage>(grant.caller(), tenant)?;
+            also::<CodeEdit>(grant.caller(), tenant)?;
+        }
+        let (texts, definition) =
+            validate::workflow(&input, validate::Place::Workflow(tenant), grant.user())?;
+        let users = assigned_users(&definition);
+        if !users.is_empty() && !tx.resolve(&scope, None, &users).await?.users {
+            return Err(WorkflowError::NotFound("USER"));
+        }
+
+        let now = self.clock.now();
+        let workflow = Workflow {
+            id: WorkflowId::generate(),
+            tenant,
+            is_template: false,
+            seed_key: None,
+            display_name: texts.display_name,
+            description: texts.description,
+            icon: texts.icon,
+            category: texts.category,
+            tags: texts.tags,
+            definition,
+            revision: 1,
+            source: None,
+            creator: grant.user(),
+            created_at: now,
+            updated_at: now,
+            deleted_at: None,
+            version: 1,
+        };
+        tx.insert_workflow(&admitted.create(workflow.clone())).await?;
+        let created = AuditEvent::by(grant, now, tenant, "workflow.created", workflow.id);
+        tx.record(vec![created.with(described(&workflow))]).await?;
+        remember(tx.as_mut(), once, &workflow, now).await?;
+        tx.commit().await?;
+        Ok(workflow)
+    }
+
+    /// One workflow; a deleted one is not found.
+    #[tracing::instrument(
+        name = "workflows.get",
+        skip_all,
+        fields(workflow.id = %id, user.id = %grant.user()),
+        err(level = "debug")
+    )]
+    pub async fn get(
+        &self,
+        grant: &Grant<WorkflowsView>,
+        id: WorkflowId,
+    ) -> Result<Workflow, WorkflowError> {
+        let row = self.store.get_workflow(&grant.scope(), id).await?;
+        let row = row.filter(|row| row.deleted_at.is_none()).ok_or(NOT_FOUND)?;
+        Ok(grant.admit(row)?.into_inner())
+    }
+
+    /// Workflows the caller may view, newest first, without deleted ones.
+    #[tracing::instrument(
+        name = "workflows.list",
+        skip_all,
+        fields(user.id = %grant.user()),
+        err(level = "debug")
+    )]
+    pub async fn list(
+        &self,
+        grant: &Grant<WorkflowsView>,
+        filter: &WorkflowFilter,
+        page: Checked<PageRequest>,
+    ) -> Result<Page<Workflow>, WorkflowError> {
+        let page = self.store.list_workflows(&grant.scope(), false, filter, page?).await?;
+        Ok(admitted(grant, page))
+    }
+
+    /// Takes a workflow out of use: no new items, no firings; what is there can be finished.
+    #[tracing::instrument(
+        name = "workflows.delete",
+        skip_all,
+        fields(workflow.id = %id, user.id = %grant.user()),
+        err(level = "debug")
+    )]
+    pub async fn delete(
+        &self,
+        grant: &Grant<WorkflowsDelete>,
+        id: WorkflowId,
+        etag: Checked<Etag>,
+        once: Option<&Once>,
+    ) -> Result<Workflow, WorkflowError> {
+        let scope = grant.scope();
+        let mut tx = self.store.begin(scope.epoch()).await?;
+        let row = tx.lock_workflow(&scope, id).await?;
+        let row = row.filter(|row| !row.is_template).ok_or(NOT_FOUND)?;
+        let row = grant.admit(row)?;
+        if let Some(answer) = replayed(tx.as_mut(), once).await? {
+            return Ok(answer);
+        }
+        // Only now: the retry of the call that deleted it has its answer.
+        if row.deleted_at.is_some() {
+            return Err(NOT_FOUND);
+        }
+        expect_version(etag?, row.version)?;
+
+        let now = self.clock.now();
+        let deleted = Workflow { deleted_at: Some(now), updated_at: now, ..row.clone() };
+        tx.save_workflow(&row.save_as(deleted.clone())).await?;
+        let deleted = Workflow { version: row.version + 1, ..deleted };
+        let event = AuditEvent::by(grant, now, row.tenant, "workflow.deleted", id);
+        tx.record(vec![event.with(described(&deleted))]).await?;
+        remember(tx.as_mut(), once, &deleted, now).await?;
+        tx.commit().await?;
+        Ok(deleted)
+    }
+}
+
+/// What the audit trail says about a definition: counts, no texts.
+pub(super) fn described(workflow: &Workflow) -> serde_json::Value {
+    let definition = &workflow.definition;
+    json!({
+        "revision": workflow.revision,
+        "stages": definition.stages.len(),
+        "triggers": definition.triggers.len(),
+        "triggers_enabled": definition.triggers.iter().filter(|t| t.enabled).count(),
+        "auto_apply_stages":
+            definition.stages.iter().filter(|s| s.auto_apply_set_by.is_some()).count(),
+        "template": workflow.source.map(|source| source.template),
+    })
+}
+
+fn assigned_users(definition: &Definition) -> Vec<UserId> {
+    let users = definition.stages.iter().filter_map(|stage| match stage.assignment {
+        Assignment::User(user) => Some(user),
+        Assignment::Anyone | Assignment::Role(_) => None,
+    });
+    let mut users: Vec<_> = users.collect();
+    users.sort_unstable();
+    users.dedup();
+    users
+}
