@@ -10,7 +10,7 @@ use super::auto_apply::AutoApplied;
 use super::changes::report;
 use super::deps::Checkpoint;
 use super::outcome::apply_event;
-use super::planning::{ContextArgs, Filing, Task, plan_event, plan_facts};
+use super::planning::{ContextArgs, Filing, Task, plan_event};
 use super::runner::Runner;
 use crate::AgentError;
 use crate::model::{Phase, Plan, Run, RunProblem, RunState};
@@ -106,10 +106,6 @@ impl Runner {
                 run.state = RunState::Succeeded;
                 run.phase = Phase::Recorded;
                 if let Some(plan) = plan {
-                    let action = "agent.plan.generated";
-                    let audit =
-                        AuditEvent::on_behalf(run.principal, now, run.tenant, action, plan.id, run.id);
-                    audits.push(audit.with(plan_facts(plan)));
                     events.push(plan_event(plan, run.cause, now));
                 }
                 if let Some(applied) = applied {

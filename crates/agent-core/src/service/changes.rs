@@ -2,10 +2,11 @@
 
 use audit::{AuditEvent, Outcome};
 use events::EventType;
+use permissions::Reporter;
 use primitives::PatchId;
 
 use super::apply::branch_name;
-use super::deps::Checkpoint;
+use super::deps::{ANY_EPOCH, Checkpoint};
 use super::outcome::{Report, apply_event};
 use super::runner::{Authority, Refused, Runner, Write};
 use crate::AgentError;
@@ -172,37 +173,85 @@ impl Runner {
     /// Ends an APPLY or REVERT run that cannot succeed.
     pub async fn fail_change(&self, mut run: Run, problem: RunProblem) -> Result<(), AgentError> {
         let now = self.deps.clock.now();
-        let (_, patch) = self.made_by(&run).await?;
-        let patch = patch.map(|patch| match run.kind {
-            // The patch stays applied; another revert may be tried.
-            RunKind::Revert => Patch { reverted_by: None, ..patch },
-            RunKind::Apply | RunKind::Assist => Patch { state: PatchState::Rejected, ..patch },
-        });
+        let (_, made) = self.made_by(&run).await?;
+        let patch = made.and_then(|patch| closed_patch(&run, &patch));
         run.state = RunState::Failed;
         run.ended_at = Some(now);
         run.problem = Some(problem.clone());
+        let (audit, event) = self.failure_of(&run, &problem, now).await;
         let mut tx = self.hold(&run).await?;
         tx.save_run(&run, None, patch.as_ref()).await?;
-        let tenant = self.tenant_of(&run).await;
+        tx.record(audit).await?;
+        tx.publish(event).await?;
+        tx.commit().await?;
+        self.deps.wakeups.wake();
+        Ok(())
+    }
+
+    /// Records what the bad end of a run that nobody holds any more means: refs it moved
+    /// are taken back, its patch is rejected, an APPLY leaves its failure record and event.
+    pub async fn record_bad_end(
+        &self,
+        reporter: &Reporter,
+        run: &Run,
+        problem: &RunProblem,
+    ) -> Result<(), AgentError> {
+        self.take_back(run).await?;
+        let (_, made) = self.made_by(run).await?;
+        let now = self.deps.clock.now();
+        let mut tx = self.deps.store.begin(ANY_EPOCH).await?;
+        if let Some(made) = made
+            && let Some(patch) = tx.lock_patch(&reporter.scope(), made.id).await?
+            && let Some(changed) = closed_patch(run, &patch)
+            && let Some(cleared) = reporter.clear(&patch, changed)
+        {
+            tx.save_patch(&cleared).await?;
+        }
+        let (audit, event) = self.failure_of(run, problem, now).await;
+        tx.record(audit).await?;
+        tx.publish(event).await?;
+        tx.commit().await?;
+        self.deps.wakeups.wake();
+        Ok(())
+    }
+
+    /// Refs that a run moved without recording it.
+    async fn take_back(&self, run: &Run) -> Result<(), AgentError> {
+        let Some(repository) = self.repository(run).await? else { return Ok(()) };
+        let refs = self.deps.workspace.run_refs(&repository.location()).await?;
+        let Some(found) = refs.into_iter().find(|found| found.run == run.id) else { return Ok(()) };
+        match self.update_of(run).await? {
+            Some(update) => self.undo(run, &update, &found.commit).await,
+            None => Ok(()),
+        }
+    }
+
+    /// The record and event of a change that failed; an assist run has its own.
+    async fn failure_of(
+        &self,
+        run: &Run,
+        problem: &RunProblem,
+        now: primitives::Timestamp,
+    ) -> (Vec<AuditEvent>, Vec<events::EventRecord>) {
+        let tenant = self.tenant_of(run).await;
         let action = match run.kind {
             RunKind::Revert => "agent.patch.reverted",
-            RunKind::Apply | RunKind::Assist => "agent.apply.failure",
+            RunKind::Apply => "agent.apply.failure",
+            RunKind::Assist => return (Vec::new(), Vec::new()),
         };
         let audit = AuditEvent::on_behalf(run.principal, now, tenant, action, run.id, run.id)
             .ended(Outcome::Failure)
             .with(serde_json::json!({ "reason": problem.reason }));
-        tx.record(vec![audit]).await?;
-        if run.kind == RunKind::Apply && let Some(repository) = run.repository {
+        let event = run.repository.filter(|_| run.kind == RunKind::Apply).map(|repository| {
             let mut report = Report::default_for(run.principal, repository);
             report.tenant = tenant;
             report.work_item = run.work_item;
             report.run = Some(run.id);
+            report.patch = run.patch;
             report.summary = problem.reason.clone();
-            tx.publish(vec![apply_event(EventType::ApplyFailure, &report, run.cause, now)]).await?;
-        }
-        tx.commit().await?;
-        self.deps.wakeups.wake();
-        Ok(())
+            apply_event(EventType::ApplyFailure, &report, run.cause, now)
+        });
+        (vec![audit], event.into_iter().collect())
     }
 
     /// Under whom the outcome of a run is filed: the item's owner, else the repository's.
@@ -232,6 +281,17 @@ pub(crate) fn report(run: &Run, repository: &Repository, patch: &Patch) -> Repor
         commit: patch.commit.as_ref().map(ObjectId::to_string),
         branch: patch.branch.clone(),
         reason: None,
+    }
+}
+
+/// What becomes of a patch when its run ends badly; `None` when nothing does.
+fn closed_patch(run: &Run, patch: &Patch) -> Option<Patch> {
+    match run.kind {
+        // The patch stays applied; another revert may be tried.
+        RunKind::Revert => (patch.reverted_by == Some(run.id) && patch.state == PatchState::Applied)
+            .then(|| Patch { reverted_by: None, ..patch.clone() }),
+        RunKind::Apply | RunKind::Assist => (patch.state == PatchState::Proposed)
+            .then(|| Patch { state: PatchState::Rejected, ..patch.clone() }),
     }
 }
 
