@@ -138,7 +138,13 @@ struct Builder<'a> {
 
 impl Builder<'_> {
     /// Takes entries of a list while they fit into `share` bytes with the list's frame.
-    fn take_list<T>(&mut self, name: &str, share: usize, entries: Vec<T>, size: impl Fn(&T) -> usize) -> Vec<T> {
+    fn take_list<T>(
+        &mut self,
+        name: &str,
+        share: usize,
+        entries: Vec<T>,
+        size: impl Fn(&T) -> usize,
+    ) -> Vec<T> {
         let frame = cost::list_frame(name);
         let mut share = share.min(self.budget.left);
         let Some(rest) = share.checked_sub(frame) else { return Vec::new() };
@@ -158,7 +164,12 @@ impl Builder<'_> {
         out
     }
 
-    fn ranked(&mut self, documents: &[Document<'_>], scored: &[Scored], share: usize) -> Vec<RankedFile> {
+    fn ranked(
+        &mut self,
+        documents: &[Document<'_>],
+        scored: &[Scored],
+        share: usize,
+    ) -> Vec<RankedFile> {
         let top = scored.first().map_or(1.0, |s| s.score).max(f64::MIN_POSITIVE);
         let mut entries = Vec::new();
         for (group, limit) in MAX_RANKED {
@@ -166,7 +177,8 @@ impl Builder<'_> {
             entries.extend(of_group.filter_map(|s| {
                 let path = documents.get(s.at)?.path.to_owned();
                 let reasons = s.reasons.clone();
-                Some(RankedFile { path, kind: s.kind, score: thousandths(s.score / top), reasons })
+                let (score, strength) = (thousandths(s.score / top), thousandths(s.strength));
+                Some(RankedFile { path, kind: s.kind, score, strength, reasons })
             }));
         }
         self.take_list("ranked_files", share, entries, cost::ranked)
@@ -229,7 +241,12 @@ impl Builder<'_> {
 
     /// Source gets four fifths of what is left, tests most of the rest, then documents;
     /// what nobody needed goes to source again.
-    fn slices(&mut self, documents: &[Document<'_>], scored: &[Scored], weighted: &Weighted) -> Vec<Slice> {
+    fn slices(
+        &mut self,
+        documents: &[Document<'_>],
+        scored: &[Scored],
+        weighted: &Weighted,
+    ) -> Vec<Slice> {
         let mut out = Vec::new();
         let mut waiting: BTreeMap<FileKind, Vec<Slice>> = BTreeMap::new();
         for (group, _) in MAX_RANKED {
@@ -259,7 +276,12 @@ impl Builder<'_> {
     }
 
     /// Slices of one kind, best first. Texts are redacted whole before they are cut.
-    fn candidates(&mut self, documents: &[Document<'_>], scored: &[&Scored], weighted: &Weighted) -> Vec<Slice> {
+    fn candidates(
+        &mut self,
+        documents: &[Document<'_>],
+        scored: &[&Scored],
+        weighted: &Weighted,
+    ) -> Vec<Slice> {
         let top = scored.first().map_or(1.0, |s| s.score).max(f64::MIN_POSITIVE);
         let mut out = Vec::new();
         for file in scored {
@@ -382,4 +404,3 @@ fn markers(text: &str) -> RedactionCounts {
     }
     counts
 }
-

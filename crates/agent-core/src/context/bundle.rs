@@ -24,6 +24,8 @@ pub struct RankedFile {
     pub kind: FileKind,
     /// Thousandths of the best file's score, 1 to 1,000.
     pub score: u32,
+    /// How well the words alone match, in thousandths of the best file's.
+    pub strength: u32,
     /// Why it is here.
     pub reasons: Vec<String>,
 }
@@ -111,7 +113,11 @@ impl Bundle {
         self.commits.iter().for_each(|commit| commit_part(&mut out, boundary, commit));
         self.slices.iter().for_each(|slice| slice_part(&mut out, boundary, slice));
         let left_out = self.left_out.files.iter();
-        list(&mut out, "left_out", left_out.map(|f| left_out_line(&f.path, f.reason.name())).collect());
+        list(
+            &mut out,
+            "left_out",
+            left_out.map(|f| left_out_line(&f.path, f.reason.name())).collect(),
+        );
         out
     }
 

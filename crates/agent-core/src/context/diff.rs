@@ -21,7 +21,9 @@ pub(super) fn without_hidden_files(diff: &str) -> String {
 /// A git header, or the `---` of a diff without git headers.
 fn starts_section(line: &str, section: &str) -> bool {
     line.starts_with("diff --git ")
-        || (line.starts_with("--- ") && !section.starts_with("diff --git ") && section.contains("\n@@"))
+        || (line.starts_with("--- ")
+            && !section.starts_with("diff --git ")
+            && section.contains("\n@@"))
 }
 
 fn push_shown(out: &mut String, section: &str) {
@@ -92,7 +94,8 @@ mod tests {
 
     #[test]
     fn quoted_names_and_plain_diffs_are_understood() {
-        let quoted = "diff --git \"a/t\\303\\266/.env\" \"b/t\\303\\266/.env\"\nnew file mode 100644\n";
+        let quoted =
+            "diff --git \"a/t\\303\\266/.env\" \"b/t\\303\\266/.env\"\nnew file mode 100644\n";
         assert_eq!(without_hidden_files(quoted), "");
         let plain = "--- a/x.rs\n+++ b/x.rs\n@@ -1 +1 @@\n-a\n+b\n--- a/server.pem\n+++ b/server.pem\n@@ -1 +1 @@\n-a\n+b\n";
         assert!(!without_hidden_files(plain).contains("pem"));

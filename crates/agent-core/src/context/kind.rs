@@ -6,9 +6,7 @@
 use serde::{Deserialize, Serialize};
 
 /// What a file is for; the order is the order in which kinds are shown.
-#[derive(
-    Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize,
-)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum FileKind {
     Source,
@@ -50,40 +48,130 @@ const BINARY: &[&str] = &[
 ];
 
 const VENDORED_DIRS: &[&str] = &[
-    "node_modules", "vendor", "third_party", "third-party", "bower_components", "site-packages",
-    ".venv", "venv", "dist", "__pycache__", ".next", ".yarn", "pods",
+    "node_modules",
+    "vendor",
+    "third_party",
+    "third-party",
+    "bower_components",
+    "site-packages",
+    ".venv",
+    "venv",
+    "dist",
+    "__pycache__",
+    ".next",
+    ".yarn",
+    "pods",
 ];
 
 const GENERATED_NAMES: &[&str] = &[
-    "package-lock.json", "npm-shrinkwrap.json", "pnpm-lock.yaml", "yarn.lock", "cargo.lock",
-    "poetry.lock", "pipfile.lock", "uv.lock", "gemfile.lock", "composer.lock", "go.sum",
-    "flake.lock", "packages.lock.json", "pubspec.lock", "mix.lock", "bun.lockb", "bun.lock",
+    "package-lock.json",
+    "npm-shrinkwrap.json",
+    "pnpm-lock.yaml",
+    "yarn.lock",
+    "cargo.lock",
+    "poetry.lock",
+    "pipfile.lock",
+    "uv.lock",
+    "gemfile.lock",
+    "composer.lock",
+    "go.sum",
+    "flake.lock",
+    "packages.lock.json",
+    "pubspec.lock",
+    "mix.lock",
+    "bun.lockb",
+    "bun.lock",
 ];
 
 const GENERATED_ENDS: &[&str] = &[
-    ".min.js", ".min.css", ".map", ".pb.go", "_pb2.py", "_pb2_grpc.py", ".pb.rs", ".generated.ts",
-    ".g.dart", ".snap", ".svg",
+    ".min.js",
+    ".min.css",
+    ".map",
+    ".pb.go",
+    "_pb2.py",
+    "_pb2_grpc.py",
+    ".pb.rs",
+    ".generated.ts",
+    ".g.dart",
+    ".snap",
+    ".svg",
 ];
 
 const SECRET_NAMES: &[&str] = &[
-    ".env", ".envrc", ".netrc", "_netrc", ".npmrc", ".pypirc", ".pgpass", ".htpasswd",
-    ".git-credentials", ".dockercfg", ".dockerconfigjson", "credentials", "credentials.json",
-    "credentials.yml", "credentials.yaml", "secrets.json", "secrets.yml", "secrets.yaml",
-    "secrets.toml", "secret.json", "secret.yml", "secret.yaml", "secrets.env", "kubeconfig",
-    "id_rsa", "id_dsa", "id_ecdsa", "id_ed25519", "master.key", "wallet.dat", ".vault_pass",
-    ".vault-token", "terraform.tfstate", "auth.json",
+    ".env",
+    ".envrc",
+    ".netrc",
+    "_netrc",
+    ".npmrc",
+    ".pypirc",
+    ".pgpass",
+    ".htpasswd",
+    ".git-credentials",
+    ".dockercfg",
+    ".dockerconfigjson",
+    "credentials",
+    "credentials.json",
+    "credentials.yml",
+    "credentials.yaml",
+    "secrets.json",
+    "secrets.yml",
+    "secrets.yaml",
+    "secrets.toml",
+    "secret.json",
+    "secret.yml",
+    "secret.yaml",
+    "secrets.env",
+    "kubeconfig",
+    "id_rsa",
+    "id_dsa",
+    "id_ecdsa",
+    "id_ed25519",
+    "master.key",
+    "wallet.dat",
+    ".vault_pass",
+    ".vault-token",
+    "terraform.tfstate",
+    "auth.json",
 ];
 
 const SECRET_ENDS: &[&str] = &[
-    ".pem", ".key", ".p12", ".pfx", ".jks", ".keystore", ".kdbx", ".ppk", ".p8", ".tfvars",
-    ".tfstate", ".tfstate.backup", ".agekey", ".gpg", ".ovpn", ".mobileprovision",
+    ".pem",
+    ".key",
+    ".p12",
+    ".pfx",
+    ".jks",
+    ".keystore",
+    ".kdbx",
+    ".ppk",
+    ".p8",
+    ".tfvars",
+    ".tfstate",
+    ".tfstate.backup",
+    ".agekey",
+    ".gpg",
+    ".ovpn",
+    ".mobileprovision",
 ];
 
 const SECRET_DIRS: &[&str] = &[".ssh", ".gnupg", ".aws", ".azure", ".gcloud"];
 
 const TEST_DIRS: &[&str] = &[
-    "test", "tests", "testing", "__tests__", "__mocks__", "spec", "specs", "testdata", "fixtures",
-    "e2e", "benches", "bench", "benchmarks", "integration", "cypress", "playwright",
+    "test",
+    "tests",
+    "testing",
+    "__tests__",
+    "__mocks__",
+    "spec",
+    "specs",
+    "testdata",
+    "fixtures",
+    "e2e",
+    "benches",
+    "bench",
+    "benchmarks",
+    "integration",
+    "cypress",
+    "playwright",
 ];
 
 const DOCUMENT_DIRS: &[&str] = &["docs", "doc", "documentation", "handbook"];
@@ -231,9 +319,17 @@ mod tests {
     #[test]
     fn files_made_for_secrets_are_known() {
         for path in [
-            ".env", "deploy/.env.production", "a/prod.env", "certs/server.PEM", "id_rsa",
-            "home/id_ed25519_work", "x/.ssh/config", "infra/prod.tfvars", ".npmrc",
-            "service-account-prod.json", "config/credentials.json",
+            ".env",
+            "deploy/.env.production",
+            "a/prod.env",
+            "certs/server.PEM",
+            "id_rsa",
+            "home/id_ed25519_work",
+            "x/.ssh/config",
+            "infra/prod.tfvars",
+            ".npmrc",
+            "service-account-prod.json",
+            "config/credentials.json",
         ] {
             assert!(is_secret_file(path), "{path}");
         }

@@ -22,7 +22,8 @@ impl Pattern {
     pub(super) fn secret(&self, found: &Captures<'_>) -> Option<(usize, usize)> {
         let value = found.name("s").or_else(|| found.get(0))?;
         let judged = self.judge.is_none_or(|judge| judge(value.as_str()));
-        (judged && !value.is_empty() && !is_marker(value.as_str())).then(|| (value.start(), value.end()))
+        (judged && !value.is_empty() && !is_marker(value.as_str()))
+            .then(|| (value.start(), value.end()))
     }
 }
 
@@ -86,10 +87,16 @@ fn fixed() -> Vec<(&'static str, String, Option<fn(&str) -> bool>)> {
         ("twilio_key", r"\bSK[0-9a-f]{32}\b"),
         ("age_key", r"\bAGE-SECRET-KEY-1[0-9A-Z]{50,}"),
         ("jwt", r"\beyJ[A-Za-z0-9_-]{6,}\.[A-Za-z0-9_-]{6,}(?:\.[A-Za-z0-9_-]*){1,3}"),
-        ("url_credentials", r"(?i)\b[a-z][a-z0-9+.-]{1,20}://[^\s/:@'\x22<>]*:(?P<s>[^\s/@'\x22<>]+)@"),
+        (
+            "url_credentials",
+            r"(?i)\b[a-z][a-z0-9+.-]{1,20}://[^\s/:@'\x22<>]*:(?P<s>[^\s/@'\x22<>]+)@",
+        ),
         ("authorization", r"(?i)\b(?:bearer|basic)\s+(?P<s>[A-Za-z0-9._~+/=-]{16,})"),
         ("connection_key", r"(?i)\b(?:AccountKey|SharedAccessKey|sig)=(?P<s>[A-Za-z0-9+/=%]{16,})"),
-        ("password", r"(?i)(?:--password|--passwd|--token|--api-key)[ =](?P<s>[^\s'\x22$][^\s'\x22]{5,})"),
+        (
+            "password",
+            r"(?i)(?:--password|--passwd|--token|--api-key)[ =](?P<s>[^\s'\x22$][^\s'\x22]{5,})",
+        ),
     ];
     let judged = |kind: &str| -> Option<fn(&str) -> bool> {
         match kind {

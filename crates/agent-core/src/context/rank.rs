@@ -36,6 +36,8 @@ pub(super) struct Scored {
     pub(super) kind: FileKind,
     /// Fused score; comparable within one ranking only.
     pub(super) score: f64,
+    /// BM25 of the whole file, as a share of the best file's.
+    pub(super) strength: f64,
     pub(super) reasons: Vec<String>,
 }
 
@@ -75,15 +77,14 @@ pub(super) fn rank(
     let by_text = order(bm25(&counts, &weighted));
     let top: Vec<usize> = by_text.iter().take(LOOKED_INTO).map(|(at, _)| *at).collect();
     let document = |at: &usize| documents.get(*at).map(|d| (*at, d));
-    let by_window = order(top.iter().filter_map(document).map(|(at, d)| {
-        (at, best_windows(d.text, &weighted, 1).first().map_or(0.0, |w| w.score))
-    }));
-    let by_symbol = order(
-        top.iter().filter_map(document).map(|(at, d)| (at, symbol_score(d, &weighted))),
-    );
-    let by_path = order(
-        documents.iter().enumerate().map(|(at, d)| (at, path_match(d.path, terms))),
-    );
+    let by_window =
+        order(top.iter().filter_map(document).map(|(at, d)| {
+            (at, best_windows(d.text, &weighted, 1).first().map_or(0.0, |w| w.score))
+        }));
+    let by_symbol =
+        order(top.iter().filter_map(document).map(|(at, d)| (at, symbol_score(d, &weighted))));
+    let by_path =
+        order(documents.iter().enumerate().map(|(at, d)| (at, path_match(d.path, terms))));
     let by_churn = order(
         documents.iter().enumerate().map(|(at, d)| (at, churn.get(d.path).copied().unwrap_or(0.0))),
     );
@@ -95,7 +96,13 @@ pub(super) fn rank(
     fused.keep_only_found();
     fused.add(&by_churn, 0.15);
     let pointed = Pointed { query, mentions: mentions(query.text) };
-    (pointed.finish(documents, fused, &counts, &weighted, terms), weighted)
+    let mut ranked = pointed.finish(documents, fused, &counts, &weighted, terms);
+    let best = by_text.first().map_or(1.0, |(_, s)| *s);
+    let strengths: BTreeMap<usize, f64> = by_text.iter().map(|(at, s)| (*at, s / best)).collect();
+    for scored in &mut ranked {
+        scored.strength = strengths.get(&scored.at).copied().unwrap_or(0.0);
+    }
+    (ranked, weighted)
 }
 
 fn count_all(documents: &[Document<'_>], weighted: &Weighted) -> Vec<Counts> {
@@ -134,7 +141,8 @@ fn weigh(weighted: &mut Weighted, terms: &QueryTerms, counts: &[Counts]) {
     for (term, at) in &weighted.lookup {
         let n = frequency.get(*at).copied().unwrap_or(0.0);
         let idf = (1.0 + (total - n + 0.5) / (n + 0.5)).ln();
-        if let (Some(worth), Some(weight)) = (weighted.worth.get_mut(*at), terms.weights.get(term)) {
+        if let (Some(worth), Some(weight)) = (weighted.worth.get_mut(*at), terms.weights.get(term))
+        {
             *worth = idf * weight;
         }
     }
@@ -218,16 +226,21 @@ impl Pointed<'_> {
         terms: &QueryTerms,
     ) -> Vec<Scored> {
         let top = fused.scores.values().copied().fold(1.0 / FUSION, f64::max);
-        let names: BTreeMap<usize, &String> = weighted.lookup.iter().map(|(t, at)| (*at, t)).collect();
+        let names: BTreeMap<usize, &String> =
+            weighted.lookup.iter().map(|(t, at)| (*at, t)).collect();
         for (at, document) in documents.iter().enumerate() {
-            if self.is_named(document.path) || self.query.has_open(document.path) || self.query.focuses_on(document.path) {
+            if self.is_named(document.path)
+                || self.query.has_open(document.path)
+                || self.query.focuses_on(document.path)
+            {
                 fused.scores.entry(at).or_insert(0.0);
             }
         }
         let mut out = Vec::new();
         for (at, score) in fused.scores {
             let Some(document) = documents.get(at) else { continue };
-            let mut scored = Scored { at, kind: file_kind(document.path), score, reasons: Vec::new() };
+            let kind = file_kind(document.path);
+            let mut scored = Scored { at, kind, score, strength: 0.0, reasons: Vec::new() };
             self.lift(document.path, top, &mut scored);
             if let Some(counts) = counts.get(at) {
                 scored.reasons.extend(matched(counts, weighted, &names, terms));
@@ -321,7 +334,6 @@ pub(super) fn churn<'a>(commits: impl Iterator<Item = &'a [String]>) -> BTreeMap
     }
     out
 }
-
 
 #[cfg(test)]
 mod tests {

@@ -51,9 +51,8 @@ impl Redactor {
     /// numbers stay true.
     pub fn redact(&self, text: &str) -> Redacted {
         let mut counts = RedactionCounts::new();
-        let by_pattern = replace(text, pattern_spans(text), &mut counts, |kind| {
-            format!("[redacted:{kind}]")
-        });
+        let by_pattern =
+            replace(text, pattern_spans(text), &mut counts, |kind| format!("[redacted:{kind}]"));
         let spans = self.known_spans(&by_pattern);
         let text = replace(&by_pattern, spans, &mut counts, |_| self.marker.clone());
         Redacted { text, counts }
@@ -136,7 +135,8 @@ fn replace(
     let mut out = String::with_capacity(text.len());
     let mut from = 0;
     for span in merged {
-        let (Some(before), Some(secret)) = (text.get(from..span.start), text.get(span.start..span.end))
+        let (Some(before), Some(secret)) =
+            (text.get(from..span.start), text.get(span.start..span.end))
         else {
             continue;
         };
@@ -174,7 +174,10 @@ mod tests {
             ("const apiKey = 'a8f5f167f44f4964e6c998dee827110c';", "credential"),
             ("curl -H 'Authorization: Bearer abcdef0123456789abcdef'", "authorization"),
             ("let seed = \"dGhpcyBJcyBhIDEyMyBzZWNyZXQga2V5IQxyZ9\";", "high_entropy"),
-            ("+-----BEGIN RSA PRIVATE KEY-----\n+MIIE\n+-----END RSA PRIVATE KEY-----", "private_key"),
+            (
+                "+-----BEGIN RSA PRIVATE KEY-----\n+MIIE\n+-----END RSA PRIVATE KEY-----",
+                "private_key",
+            ),
             ("\"client_secret\": \"abc\"", "password"),
             ("login --password hunter2x", "password"),
         ];

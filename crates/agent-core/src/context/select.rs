@@ -8,7 +8,9 @@ use std::collections::BTreeMap;
 
 use serde::{Deserialize, Serialize};
 
-use super::kind::{FileKind, file_kind, is_binary, is_generated, is_secret_file, is_vendored, parent};
+use super::kind::{
+    FileKind, file_kind, is_binary, is_generated, is_secret_file, is_vendored, parent,
+};
 use super::redact::Redactor;
 use super::terms::{QueryTerms, identifiers, terms};
 use crate::port::workspace::{Snapshot, TreeFile};
@@ -55,9 +57,7 @@ impl Query<'_> {
 }
 
 /// Why a file is not shown.
-#[derive(
-    Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize,
-)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum LeftOutReason {
     /// Its purpose is to hold secrets.
@@ -184,7 +184,11 @@ fn reason_to_skip(file: &TreeFile, redactor: &Redactor) -> Option<LeftOutReason>
 
 /// Sort key: what is open or in focus, then what the path shares with the task, then
 /// source before tests before documents, then what is near the top.
-fn promise(path: &str, query: &Query<'_>, terms: &QueryTerms) -> (bool, Reverse<u32>, FileKind, usize) {
+fn promise(
+    path: &str,
+    query: &Query<'_>,
+    terms: &QueryTerms,
+) -> (bool, Reverse<u32>, FileKind, usize) {
     let wanted = query.focuses_on(path) || query.has_open(path) || query.text.contains(path);
     let shared = path_match(path, terms);
     #[expect(

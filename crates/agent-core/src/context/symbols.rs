@@ -91,18 +91,36 @@ const LANGUAGES: &[Language] = &[
     },
     Language {
         extensions: &["proto", "graphql"],
-        expressions: &[r"^\s*(?P<k>message|service|enum|rpc|type|input|interface)\s+(?P<n>[A-Za-z_]\w*)"],
+        expressions: &[
+            r"^\s*(?P<k>message|service|enum|rpc|type|input|interface)\s+(?P<n>[A-Za-z_]\w*)",
+        ],
     },
 ];
 
 /// Words that look like a method in front of a block.
 const NO_NAMES: &[&str] = &[
-    "if", "for", "while", "switch", "catch", "return", "function", "else", "do", "try", "with",
-    "sizeof", "match", "new", "await", "super", "constructor",
+    "if",
+    "for",
+    "while",
+    "switch",
+    "catch",
+    "return",
+    "function",
+    "else",
+    "do",
+    "try",
+    "with",
+    "sizeof",
+    "match",
+    "new",
+    "await",
+    "super",
+    "constructor",
 ];
 
 static COMPILED: LazyLock<Vec<(&'static [&'static str], Vec<Regex>)>> = LazyLock::new(|| {
-    let compile = |source: &&str| Regex::new(source).expect("the expressions are literals and tested");
+    let compile =
+        |source: &&str| Regex::new(source).expect("the expressions are literals and tested");
     LANGUAGES.iter().map(|l| (l.extensions, l.expressions.iter().map(compile).collect())).collect()
 });
 
@@ -144,15 +162,27 @@ mod tests {
                 "pub(crate) async fn run() {}\nstruct S;\n    const fn x() {}\nlet y = 1;\nmacro_rules! m {",
                 &["run", "S", "x", "m"],
             ),
-            ("a.py", "class Ledger:\n    async def post(self):\nMAX_ROWS = 3\nx = 1", &["Ledger", "post", "MAX_ROWS"]),
+            (
+                "a.py",
+                "class Ledger:\n    async def post(self):\nMAX_ROWS = 3\nx = 1",
+                &["Ledger", "post", "MAX_ROWS"],
+            ),
             (
                 "a.ts",
                 "export default class Board {\n  move(card: Card): void {\n    if (x) {\n  }\nexport const useBoard = () => {",
                 &["Board", "move", "useBoard"],
             ),
-            ("a.go", "func (s *Store) Open(x int) error {\ntype Store struct {", &["Open", "Store"]),
+            (
+                "a.go",
+                "func (s *Store) Open(x int) error {\ntype Store struct {",
+                &["Open", "Store"],
+            ),
             ("A.java", "public class Cart {\n    public Money total(int x) {", &["Cart", "total"]),
-            ("a.c", "static int parse_line(char *s)\n{\n#define MAX 3\nstruct row {", &["parse_line", "MAX", "row"]),
+            (
+                "a.c",
+                "static int parse_line(char *s)\n{\n#define MAX 3\nstruct row {",
+                &["parse_line", "MAX", "row"],
+            ),
             ("a.sql", "CREATE TABLE IF NOT EXISTS account (", &["account"]),
             ("a.txt", "fn no()", &[]),
         ];

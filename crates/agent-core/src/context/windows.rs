@@ -24,8 +24,10 @@ pub(super) struct Window {
 
 /// The best windows of a text that do not overlap, best first, at most `limit`.
 pub(super) fn best_windows(text: &str, weighted: &Weighted, limit: usize) -> Vec<Window> {
-    let hits: Vec<Vec<usize>> =
-        text.lines().map(|line| identifiers(line).flat_map(|i| weighted.hits(i)).collect()).collect();
+    let hits: Vec<Vec<usize>> = text
+        .lines()
+        .map(|line| identifiers(line).flat_map(|i| weighted.hits(i)).collect())
+        .collect();
     let mut found: Vec<Window> = spans(hits.len())
         .map(|(start, end)| {
             let score = score(hits.get(start..end).unwrap_or_default(), weighted);
@@ -47,9 +49,9 @@ pub(super) fn best_windows(text: &str, weighted: &Weighted, limit: usize) -> Vec
 fn spans(lines: usize) -> impl Iterator<Item = (usize, usize)> {
     let whole = lines <= WHOLE;
     let last = if whole { 1 } else { lines };
-    (0..last).step_by(STRIDE).map(move |start| {
-        (start, if whole { lines } else { (start + LINES).min(lines) })
-    })
+    (0..last)
+        .step_by(STRIDE)
+        .map(move |start| (start, if whole { lines } else { (start + LINES).min(lines) }))
 }
 
 fn score(lines: &[Vec<usize>], weighted: &Weighted) -> f64 {
