@@ -3,8 +3,11 @@
 //! Nothing here knows a database, a wire format, git or a model's protocol.
 
 mod error;
+pub mod context;
 pub mod model;
+pub mod plan;
 pub mod port;
+pub mod prompt;
 pub mod route;
 
 pub use error::{AgentError, StoreError};
