@@ -10,5 +10,5 @@ pub mod port;
 mod record;
 
 pub use event::{AuditEvent, Outcome};
-pub use port::{AuditTrail, RefusalSink};
+pub use port::{AuditReader, AuditTrail, RefusalSink};
 pub use record::{AuditRecord, SealedRecord};
