@@ -74,7 +74,7 @@ create table workflow_trigger (
 
 -- Which triggers an event reaches.
 create index workflow_trigger_by_event
-    on workflow_trigger (tenant_kind, tenant_id, event_type, id) where enabled = 1;
+    on workflow_trigger (tenant_kind, tenant_id, event_type, id) where enabled;
 -- Replacing the triggers of a workflow when it is published anew.
 create index workflow_trigger_by_workflow on workflow_trigger (workflow_id);
 

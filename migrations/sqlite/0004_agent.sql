@@ -63,7 +63,7 @@ create table agent_run (
     created_at      integer  not null,
     started_at      integer,
     ended_at        integer,
-    -- When what a bad end means for the item was recorded; before that, workers are told of it.
+    -- When an end made by the queue was recorded with the item; before, workers are told of it.
     settled_at      integer,
 
     constraint agent_run_in_tenant unique (tenant_kind, tenant_id, id),
@@ -89,9 +89,9 @@ create table agent_run (
 create index agent_run_queued on agent_run (due_at, id) where state = 'QUEUED';
 -- The worker's claim: runs whose worker went silent.
 create index agent_run_leased on agent_run (lease_until, id) where state = 'RUNNING';
--- The worker's claim: bad ends that nobody recorded.
+-- The worker's claim: ends made by the queue that no item knows of.
 create index agent_run_unsettled on agent_run (ended_at, id)
-    where state in ('FAILED', 'TIMED_OUT', 'DEAD') and settled_at is null;
+    where state in ('TIMED_OUT', 'DEAD') and settled_at is null;
 -- At most one live run for each stay of an item in a stage; the item's live run.
 create unique index agent_run_one_live_per_visit
     on agent_run (tenant_kind, tenant_id, visit_id) where state in ('QUEUED', 'RUNNING');

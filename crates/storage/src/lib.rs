@@ -5,6 +5,7 @@
 //! notice lost updates by their version. One code path serves both databases; where they
 //! differ, `dialect` says how.
 
+mod agent;
 mod db;
 mod dialect;
 mod fault;
@@ -14,6 +15,7 @@ mod trail;
 mod tx;
 mod visibility;
 mod wake;
+mod workflow;
 
 pub use db::{ConnectError, RunLimits, Storage, StorageOptions};
 pub use migrate::MigrateError;

@@ -1,4 +1,5 @@
 //! testkit
 
+pub mod database;
 pub mod engine;
 pub mod model_server;

@@ -29,17 +29,16 @@ pub trait RunQueue: Send + Sync {
         problem: &RunProblem,
     ) -> Result<Option<RunState>, StoreError>;
 
-    /// Claims the oldest run that ended badly (FAILED, TIMED_OUT, DEAD) while nobody has
-    /// recorded what that means for its work item: raises the fence and leases the run, its
-    /// state stays. A run that its worker saved as FAILED comes here only when that worker's
-    /// lease has passed without [`Self::settle_ended`]; one that the queue itself ended
-    /// (deadline, attempts) comes at once.
+    /// Claims the oldest run that the queue itself ended ([`Self::claim_run`] by deadline or
+    /// attempts, [`Self::retry_run`] by attempts) while nobody has recorded what that means
+    /// for its work item: raises the fence and leases the run; its state, TIMED_OUT or DEAD,
+    /// stays. Whoever claimed it records the failure, idempotently by run id, then settles.
     ///
-    /// Whoever claimed it records the failure, idempotently by run id, then settles.
+    /// A worker that saves FAILED itself tells the item first, so such runs do not come here.
     async fn claim_ended(&self, worker: &str, lease: Duration) -> Result<Option<Run>, StoreError>;
 
-    /// What the bad end of a run means has been recorded: it is not claimed again.
-    /// `false` when the fence was lost or the run has not ended.
+    /// The end has been recorded with the item: it is not claimed again. `false` when the
+    /// fence was lost, it was settled before, or the run is not one of those.
     async fn settle_ended(&self, id: RunId, fence: i64) -> Result<bool, StoreError>;
 
     /// Runs in each state, for metrics.
