@@ -13,6 +13,7 @@ use sea_orm::{ConnectOptions, Database, DatabaseConnection, DbErr};
 
 use crate::Wake;
 use crate::dialect::Dialect;
+use crate::workflow::Definitions;
 
 /// How to connect. The defaults suit one server process.
 #[derive(Clone, Debug)]
@@ -94,6 +95,7 @@ struct Inner {
     statements: Arc<AtomicU64>,
     wake: Arc<Wake>,
     run_limits: RunLimits,
+    definitions: Definitions,
 }
 
 impl Storage {
@@ -166,7 +168,9 @@ impl Storage {
         }
         let wake = Arc::new(Wake::default());
         let run_limits = options.run_limits;
-        Self { inner: Arc::new(Inner { dialect, reader, writer, statements, wake, run_limits }) }
+        let definitions = Definitions::default();
+        let inner = Inner { dialect, reader, writer, statements, wake, run_limits, definitions };
+        Self { inner: Arc::new(inner) }
     }
 
     /// Which database it is.
@@ -202,6 +206,10 @@ impl Storage {
     /// For single statements that write, and for beginning transactions.
     pub(crate) fn writer(&self) -> &DatabaseConnection {
         &self.inner.writer
+    }
+
+    pub(crate) fn definitions(&self) -> &Definitions {
+        &self.inner.definitions
     }
 
     pub(crate) fn run_limits(&self) -> RunLimits {

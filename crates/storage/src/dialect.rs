@@ -52,10 +52,10 @@ impl Dialect {
     }
 
     /// Holds the rows of `table` until the end of the transaction. SQLite's one writer holds
-    /// everything anyway.
+    /// everything anyway. Keys do not change, so rows that refer to a held one can be added.
     pub(crate) fn lock_rows(self, select: &mut SelectStatement, table: &'static str) {
         if self == Self::Postgres {
-            select.lock_with_tables(LockType::Update, [Alias::new(table)]);
+            select.lock_with_tables(LockType::NoKeyUpdate, [Alias::new(table)]);
         }
     }
 

@@ -12,7 +12,8 @@ use crate::Tx;
 use crate::fault::{Fault, Result};
 use crate::row::audit::{audit_event, audit_payload};
 use crate::row::events::{outbox, request_record};
-use crate::row::{from_json, insert, to_json};
+use crate::row::{from_json, insert, insert_with, to_json};
+use crate::tx::Write;
 
 fn audit_rows(event: &AuditEvent) -> (audit_event::Model, audit_payload::Model) {
     let SealedRecord { bytes, leaf, payload, salt } = SealedRecord::of(event);
@@ -40,9 +41,12 @@ impl Tx {
             return Ok(());
         }
         let (rows, payloads): (Vec<_>, Vec<_>) = events.iter().map(audit_rows).unzip();
-        self.run(&insert::<audit_event::ActiveModel, _>(rows)).await?;
-        self.run(&insert::<audit_payload::ActiveModel, _>(payloads)).await?;
-        Ok(())
+        let expected = events.len();
+        self.write_all(vec![
+            Write::new(insert(rows), expected),
+            Write::new(insert(payloads), expected),
+        ])
+        .await
     }
 
     async fn add_events(&mut self, events: Vec<EventRecord>) -> Result<()> {
@@ -50,7 +54,9 @@ impl Tx {
             return Ok(());
         }
         let rows = events.iter().map(outbox_row).collect::<Result<Vec<_>>>()?;
-        self.run(&insert::<outbox::ActiveModel, _>(rows)).await?;
+        // Due by the database's clock, which is the one that claims look at.
+        let due = (outbox::Column::DueAt, self.storage.dialect().now());
+        self.run(&insert_with(rows, &[due])).await?;
         self.wakes = true;
         Ok(())
     }
@@ -127,7 +133,7 @@ impl Requests for Tx {
             answer: to_json(answer)?,
             created_at: now.as_micros(),
         };
-        self.run(&insert::<request_record::ActiveModel, _>([row])).await.map_err(|fault| {
+        self.run(&insert(vec![row])).await.map_err(|fault| {
             match fault {
                 Fault::Taken(_) => EventError::Raced,
                 fault => fault.into(),

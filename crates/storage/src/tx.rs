@@ -5,13 +5,17 @@
 //! when a future is dropped during BEGIN; so BEGIN and COMMIT run in tasks of their own, which
 //! nobody cancels.
 
-use sea_orm::sea_query::{Expr, Query};
+use sea_orm::sea_query::{
+    Alias, Asterisk, CommonTableExpression, Expr, Func, Query, SubQueryStatement, WithClause,
+};
 use sea_orm::{
-    ConnectionTrait, DatabaseTransaction, ExprTrait, StatementBuilder, TransactionTrait,
+    ConnectionTrait, DatabaseTransaction, ExprTrait, Statement, StatementBuilder,
+    TransactionTrait,
 };
 use tokio::task::JoinError;
 
 use crate::Storage;
+use crate::dialect::Dialect;
 use crate::fault::{Fault, Result};
 
 /// An open write transaction; also an audit trail, an outbox and a memory of requests.
@@ -20,6 +24,21 @@ pub struct Tx {
     pub(crate) storage: Storage,
     /// A run or an event was queued: workers are woken by the commit.
     pub(crate) wakes: bool,
+    /// A write failed halfway: what is left must not be committed.
+    broken: bool,
+}
+
+/// One of several writes that belong together.
+pub(crate) struct Write {
+    statement: SubQueryStatement,
+    rows: u64,
+}
+
+impl Write {
+    /// A write that must change exactly `rows` rows.
+    pub(crate) fn new(statement: impl Into<SubQueryStatement>, rows: usize) -> Self {
+        Self { statement: statement.into(), rows: rows as u64 }
+    }
 }
 
 impl Storage {
@@ -37,7 +56,7 @@ impl Storage {
         let begun = tokio::spawn(async move {
             let options = storage.dialect().write_options();
             let open = storage.writer().begin_with_options(options).await?;
-            Ok::<_, Fault>(Tx { open, storage, wakes: false })
+            Ok::<_, Fault>(Tx { open, storage, wakes: false, broken: false })
         });
         begun.await.map_err(ended)?
     }
@@ -59,7 +78,10 @@ async fn check_epoch(connection: &impl ConnectionTrait, epoch: i64) -> Result<()
 impl Tx {
     /// Makes it durable, then wakes the workers if there is something for them.
     pub(crate) async fn commit_now(self) -> Result<()> {
-        let Self { open, storage, wakes } = self;
+        let Self { open, storage, wakes, broken } = self;
+        if broken {
+            return Err(Fault::Internal("a transaction was used after one of its writes failed".into()));
+        }
         let committed = tokio::spawn(async move {
             open.commit().await?;
             if wakes {
@@ -80,6 +102,50 @@ impl Tx {
         if self.run(statement).await? == 1 { Ok(()) } else { Err(Fault::Stale) }
     }
 
+    /// Runs writes that belong together, in one round trip where the database can. Each must
+    /// change its number of rows; if one does not, somebody else was faster and the
+    /// transaction can only be dropped.
+    pub(crate) async fn write_all(&mut self, writes: Vec<Write>) -> Result<()> {
+        self.broken = true;
+        match (self.storage.dialect(), writes.len()) {
+            (Dialect::Postgres, 2..) => self.write_together(writes).await?,
+            _ => {
+                for Write { statement, rows } in writes {
+                    if self.open.execute_raw(build(self.storage.dialect(), &statement)).await?.rows_affected() != rows {
+                        return Err(Fault::Stale);
+                    }
+                }
+            }
+        }
+        self.broken = false;
+        Ok(())
+    }
+
+    /// `WITH w0 AS (INSERT …), w1 AS (UPDATE …) SELECT (SELECT count(*) FROM w0), …`
+    async fn write_together(&self, writes: Vec<Write>) -> Result<()> {
+        let mut with = WithClause::new();
+        let mut counts = Query::select();
+        let mut expected = Vec::new();
+        for (at, Write { statement, rows }) in writes.into_iter().enumerate() {
+            let name = Alias::new(format!("w{at}"));
+            let count = Query::select().expr(Func::count(Expr::col(Asterisk))).from(name.clone()).to_owned();
+            counts.expr_as(Expr::from(count), name.clone());
+            let mut part = CommonTableExpression::new();
+            part.query(returning(statement)).table_name(name);
+            with.cte(part);
+            expected.push(rows);
+        }
+        let row = self.open.query_one(&with.query(counts)).await?;
+        let row = row.ok_or_else(|| Fault::Internal("a SELECT of counts gave no row".into()))?;
+        for (at, rows) in expected.into_iter().enumerate() {
+            let changed: i64 = row.try_get_by_index(at)?;
+            if u64::try_from(changed) != Ok(rows) {
+                return Err(Fault::Stale);
+            }
+        }
+        Ok(())
+    }
+
     /// Raises the policy epoch: every grant made before is asked again.
     pub(crate) async fn raise_epoch(&self) -> Result<()> {
         let update = Query::update()
@@ -87,6 +153,30 @@ impl Tx {
             .value("epoch", Expr::col("epoch").add(1))
             .to_owned();
         self.run_one(&update).await
+    }
+}
+
+fn build(dialect: Dialect, statement: &SubQueryStatement) -> Statement {
+    let backend = dialect.backend();
+    match statement {
+        SubQueryStatement::SelectStatement(statement) => backend.build(statement),
+        SubQueryStatement::InsertStatement(statement) => backend.build(statement),
+        SubQueryStatement::UpdateStatement(statement) => backend.build(statement),
+        SubQueryStatement::DeleteStatement(statement) => backend.build(statement),
+        SubQueryStatement::WithStatement(statement) => backend.build(statement),
+    }
+}
+
+/// Inside WITH, only rows that are returned can be counted.
+fn returning(statement: SubQueryStatement) -> SubQueryStatement {
+    let one = || Query::returning().expr(Expr::val(1));
+    match statement {
+        SubQueryStatement::InsertStatement(mut s) => s.returning(one()).to_owned().into(),
+        SubQueryStatement::UpdateStatement(mut s) => s.returning(one()).to_owned().into(),
+        SubQueryStatement::DeleteStatement(mut s) => s.returning(one()).to_owned().into(),
+        other @ (SubQueryStatement::SelectStatement(_) | SubQueryStatement::WithStatement(_)) => {
+            other
+        }
     }
 }
 

@@ -11,8 +11,13 @@ use sea_orm::{ExprTrait, FromQueryResult, QueryResult};
 
 use crate::fault::{Fault, Result};
 
-fn column(table: &'static str, name: &'static str) -> Expr {
+pub(crate) fn column(table: &'static str, name: &'static str) -> Expr {
     Expr::col((Alias::new(table), Alias::new(name)))
+}
+
+/// A text of ours, written into the statement: a bound value does not match a partial index.
+pub(crate) fn constant(text: &'static str) -> SimpleExpr {
+    Expr::cust(format!("'{text}'"))
 }
 
 /// Rows of `table` that the scope sees.

@@ -14,8 +14,8 @@ pub mod item;
 pub mod workflow;
 
 use primitives::{Tenant, Timestamp};
-use sea_orm::sea_query::InsertStatement;
-use sea_orm::{ActiveModelTrait, EntityTrait, Insert, IntoActiveModel, QueryTrait};
+use sea_orm::sea_query::{InsertStatement, Query, SimpleExpr};
+use sea_orm::{EntityName, EntityTrait, IdenStatic, Iterable, ModelTrait};
 use serde::Serialize;
 use serde::de::DeserializeOwned;
 use uuid::Uuid;
@@ -23,12 +23,32 @@ use uuid::Uuid;
 use crate::fault::{Fault, Result};
 
 /// One INSERT with all columns of all rows.
-pub(crate) fn insert<A, M>(rows: impl IntoIterator<Item = M>) -> InsertStatement
+pub(crate) fn insert<M>(rows: Vec<M>) -> InsertStatement
 where
-    A: ActiveModelTrait,
-    M: IntoActiveModel<A> + Into<<A::Entity as EntityTrait>::Model>,
+    M: ModelTrait,
 {
-    Insert::<A>::many(rows.into_iter().map(IntoActiveModel::into_active_model)).into_query()
+    insert_with(rows, &[])
+}
+
+/// The same; the columns named get an expression instead, such as the database's own time.
+pub(crate) fn insert_with<M>(
+    rows: Vec<M>,
+    computed: &[(<M::Entity as EntityTrait>::Column, SimpleExpr)],
+) -> InsertStatement
+where
+    M: ModelTrait,
+{
+    let columns = || <M::Entity as EntityTrait>::Column::iter();
+    let cell = |row: &M, column: <M::Entity as EntityTrait>::Column| {
+        let computed = computed.iter().find(|(name, _)| name.as_str() == column.as_str());
+        computed.map_or_else(|| row.get(column).into(), |(_, expression)| expression.clone())
+    };
+    let mut insert = Query::insert();
+    insert.into_table(M::Entity::default().table_ref()).columns(columns());
+    for row in &rows {
+        insert.values_panic(columns().map(|column| cell(row, column)));
+    }
+    insert
 }
 
 /// Reads the pair of tenant columns.

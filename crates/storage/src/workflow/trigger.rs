@@ -1,0 +1,60 @@
+//! Which triggers an event reaches, and the record of what came of it.
+
+use events::EventRecord;
+use primitives::{Tenant, TriggerId, WorkflowId};
+use sea_orm::sea_query::{Order, Query, SelectStatement};
+use sea_orm::{ConnectionTrait, ExprTrait};
+use workflow_core::model::TriggerMatch;
+
+use crate::Storage;
+use crate::fault::Result;
+use crate::row::tenant;
+use crate::visibility::{column, owned};
+
+/// No caller looks here: the event's own tenant and principal are the bound. What a trigger
+/// then does is checked against the principal's rights.
+fn reached_by(event: &EventRecord, limit: usize) -> SelectStatement {
+    let at = |name| column("workflow_trigger", name);
+    let near = owned("workflow_trigger", event.tenant)
+        .or(owned("workflow_trigger", Tenant::Person(event.principal)));
+    let of_trigger = column("workflow", "id")
+        .eq(at("workflow_id"))
+        .and(column("workflow", "tenant_kind").eq(at("tenant_kind")))
+        .and(column("workflow", "tenant_id").eq(at("tenant_id")));
+    Query::select()
+        .expr(at("id"))
+        .expr(at("workflow_id"))
+        .expr(at("tenant_kind"))
+        .expr(at("tenant_id"))
+        .from("workflow_trigger")
+        .inner_join("workflow", of_trigger)
+        .and_where(near)
+        .and_where(at("event_type").eq(event.kind.as_str()))
+        // Bare, as its partial index says it.
+        .and_where(at("enabled"))
+        .and_where(column("workflow", "deleted_at").is_null())
+        .and_where(column("workflow", "is_template").eq(false))
+        .order_by(("workflow_trigger", "id"), Order::Asc)
+        .limit(limit as u64)
+        .to_owned()
+}
+
+impl Storage {
+    pub(super) async fn triggers_reached(
+        &self,
+        event: &EventRecord,
+        limit: usize,
+    ) -> Result<Vec<TriggerMatch>> {
+        let rows = self.reader().query_all(&reached_by(event, limit)).await?;
+        rows.iter()
+            .map(|row| {
+                let kind: String = row.try_get("", "tenant_kind")?;
+                Ok(TriggerMatch {
+                    trigger: TriggerId::from_uuid(row.try_get("", "id")?),
+                    workflow: WorkflowId::from_uuid(row.try_get("", "workflow_id")?),
+                    tenant: tenant(&kind, row.try_get("", "tenant_id")?)?,
+                })
+            })
+            .collect()
+    }
+}
