@@ -6,6 +6,7 @@ use permissions::Denied;
 use primitives::{Classify, ErrorKind, FieldError, InvalidArgs};
 
 use crate::port::workspace::WorkspaceError;
+use crate::prompt::PlanningError;
 
 /// Storage could not do what was asked.
 #[derive(Debug, thiserror::Error)]
@@ -47,8 +48,8 @@ pub enum AgentError {
     #[error("{message}")]
     WrongState { reason: &'static str, message: String },
     /// The model endpoint failed or its answer was unusable twice.
-    #[error("{message}")]
-    Model { reason: &'static str, message: String },
+    #[error(transparent)]
+    Planning(#[from] PlanningError),
     #[error("the resource changed since it was read; read it again and retry")]
     EtagMismatch,
     #[error("this request_id was used before with another request; use a fresh one")]
@@ -93,7 +94,7 @@ impl Classify for AgentError {
             Self::Denied(denied) => denied.kind(),
             Self::InvalidArgs(_) | Self::RequestIdReused => ErrorKind::InvalidInput,
             Self::WrongState { .. } => ErrorKind::WrongState,
-            Self::Model { .. } => ErrorKind::Unavailable,
+            Self::Planning(error) => error.kind(),
             Self::EtagMismatch | Self::FenceLost | Self::Store(StoreError::Stale) => {
                 ErrorKind::Conflict
             }
@@ -116,7 +117,8 @@ impl Classify for AgentError {
             Self::NotFound(_) => "NOT_FOUND",
             Self::Denied(denied) => denied.reason(),
             Self::InvalidArgs(args) => args.reason(),
-            Self::WrongState { reason, .. } | Self::Model { reason, .. } => reason,
+            Self::WrongState { reason, .. } => reason,
+            Self::Planning(error) => error.reason(),
             Self::EtagMismatch => "ETAG_MISMATCH",
             Self::RequestIdReused => "REQUEST_ID_REUSED",
             Self::FenceLost => "FENCE_LOST",

@@ -9,5 +9,6 @@ pub mod plan;
 pub mod port;
 pub mod prompt;
 pub mod route;
+pub mod service;
 
 pub use error::{AgentError, StoreError};

@@ -47,10 +47,10 @@ impl Classify for Denied {
 /// Proof that a caller holds `P` somewhere. Only [`crate::Authorizer::require`] makes one,
 /// so a function that takes a grant cannot run unchecked.
 ///
-/// ```compile_fail
-/// // No public constructor: a grant cannot be forged.
-/// let caller: permissions::Caller = todo!();
-/// let grant = permissions::Grant::<permissions::CodeEdit> { caller, permission: todo!() };
+/// ```compile_fail,E0624
+/// fn forge(caller: permissions::Caller) -> permissions::Grant<permissions::CodeEdit> {
+///     permissions::Grant::new(caller)
+/// }
 /// ```
 pub struct Grant<P> {
     caller: Caller,
@@ -113,6 +113,12 @@ impl<P: Permission> Grant<P> {
 }
 
 /// A row the caller can see. Made by [`Scope::show`] only.
+///
+/// ```compile_fail,E0624
+/// fn pretend<T>(row: T) -> permissions::Visible<T> {
+///     permissions::Visible::new(row)
+/// }
+/// ```
 #[derive(Clone, Debug)]
 pub struct Visible<T> {
     row: T,
@@ -168,6 +174,12 @@ impl<P, T: Tenanted> Admitted<P, T> {
 }
 
 /// A row whose change has been permitted; stores save nothing else.
+///
+/// ```compile_fail,E0624
+/// fn pretend<T>(row: T) -> permissions::Cleared<T> {
+///     permissions::Cleared::new(row)
+/// }
+/// ```
 #[derive(Clone, Debug)]
 pub struct Cleared<T> {
     row: T,

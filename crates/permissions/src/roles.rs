@@ -53,12 +53,15 @@ impl RoleTable {
     /// Reads the reviewed file, lets casbin decide every cell, and checks known answers.
     pub async fn load() -> Result<Self, RoleTableError> {
         let rules = parse(POLICY)?;
-        let enforcer = enforcer(&rules).await?;
+        let mut by_role: HashMap<String, Vec<Rule>> = HashMap::new();
+        for rule in rules {
+            by_role.entry(rule.0.clone()).or_default().push(rule);
+        }
         let mut roles = HashMap::new();
-        for (role, _, _) in &rules {
-            if !roles.contains_key(role) {
-                roles.insert(role.clone(), levels(&enforcer, role)?);
-            }
+        // One enforcer a role: casbin walks all rules it has for each question.
+        for (role, rules) in by_role {
+            let levels = levels(&enforcer(&rules).await?, &role)?;
+            roles.insert(role, levels);
         }
         let table = Self { roles };
         table.self_test()?;

@@ -16,7 +16,7 @@ use crate::model::{Patch, PatchState, Phase, Plan, PlannedStep, Run, RunInput, R
 use crate::port::workspace::{ObjectId, PatchInput, TreeChange};
 
 /// Overall time a run may take, attempts included.
-const RUN_DEADLINE: Duration = Duration::from_secs(30 * 60);
+const RUN_DEADLINE: Duration = Duration::from_mins(30);
 /// Attempts before a run is DEAD.
 pub(crate) const MAX_ATTEMPTS: u32 = 5;
 

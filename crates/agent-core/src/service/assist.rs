@@ -14,16 +14,13 @@ use super::planning::{ContextArgs, Filing, Task, plan_event};
 use super::runner::Runner;
 use crate::AgentError;
 use crate::model::{Phase, Plan, Run, RunProblem, RunState};
-use crate::plan::Flavour;
+use crate::plan::PlanningTask;
 
 /// What a stage asks for.
 #[derive(Clone, Debug)]
 pub struct StageTask {
-    pub flavour: Flavour,
-    pub prompt: String,
-    pub title: String,
-    pub description: String,
-    pub target_path: String,
+    pub what: PlanningTask,
+    /// Model to ask for; empty for the configured one.
     pub model_hint: String,
     pub repository: Option<RepositoryId>,
 }
@@ -58,12 +55,9 @@ impl Runner {
         let found = self.deps.store.get_repository(&grant.scope(), id).await?;
         let repository = grant.admit(found.ok_or(AgentError::NotFound("REPOSITORY"))?)?;
         let task = Task {
-            flavour: stage.flavour,
-            prompt: stage.prompt.clone(),
-            title: stage.title.clone(),
-            description: stage.description.clone(),
+            what: stage.what.clone(),
             model_hint: stage.model_hint.clone(),
-            context: ContextArgs { focus_path: stage.target_path.clone(), ..ContextArgs::default() },
+            context: ContextArgs { focus_path: stage.what.target_path.clone(), ..ContextArgs::default() },
         };
         let drafted = self.deps.draft(&repository, &task).await?;
         let filing = Filing {

@@ -14,12 +14,13 @@ use super::deps::{AgentDeps, clear, remember, replay};
 use super::target::{Target, TargetNames};
 use crate::AgentError;
 use crate::context::{
-    Bundle, Document, Inputs, MAX_BUDGET, MAX_FILE_BYTES, Query, Redactor, build, select_candidates,
+    Bundle, Inputs, MAX_BUDGET, MAX_FILE_BYTES, Query, Redactor, build, select_candidates,
 };
 use crate::model::{Plan, Planner, Repository};
-use crate::plan::{Flavour, PlanDraft, PlanInputs, plan_builtin};
+use crate::plan::{BUILTIN, PlanDraft, PlanningTask, RepoFacts, StageFlavour, plan_builtin};
+use crate::port::model::ModelError;
 use crate::port::workspace::Snapshot;
-use crate::prompt::{PROMPT_VERSION, PromptTask, plan_with_model};
+use crate::prompt::{PROMPT_VERSION, PlanningError, plan_with_model};
 use crate::route::{Routing, classify};
 
 /// Characters of a task a caller may send.
@@ -30,6 +31,8 @@ const COMMITS: usize = 8;
 const DIFF_BYTES: usize = 6_000;
 /// Work-tree differences read for a bundle.
 const STATUS_ENTRIES: usize = 100;
+/// A model's plan and its repair, together.
+const MODEL_LIMIT: Duration = Duration::from_secs(280);
 
 /// What a bundle should be about.
 #[derive(Clone, Debug, Default)]
@@ -55,11 +58,8 @@ pub struct PlanArgs {
 /// A planning task from any side: a person's words or a stage's.
 #[derive(Clone, Debug)]
 pub(crate) struct Task {
-    pub flavour: Flavour,
-    /// The stage's prompt; empty takes the flavour's default.
-    pub prompt: String,
-    pub title: String,
-    pub description: String,
+    pub what: PlanningTask,
+    /// Model to ask for; empty for the configured one.
     pub model_hint: String,
     pub context: ContextArgs,
 }
@@ -124,7 +124,8 @@ impl Planning {
     ) -> Result<(Repository, Bundle), AgentError> {
         let target = self.deps.target(grant, names).await?;
         let args = checked_context(args?)?;
-        let (bundle, _, _) = self.deps.read(&target.repository, &args, &args.input).await?;
+        let text = args.input.clone();
+        let bundle = self.deps.gather(&target.repository, &args, text).await?.bundle;
         self.touch(grant, target.session.as_ref().map(|session| session.id)).await?;
         let now = self.deps.clock.now();
         let repository = &target.repository;
@@ -214,44 +215,48 @@ impl Planning {
     }
 }
 
+/// What was read of a repository for a task.
+pub(crate) struct Gathered {
+    bundle: Bundle,
+    snapshot: Snapshot,
+    facts: RepoFacts,
+    redactor: Redactor,
+}
+
 impl AgentDeps {
     /// Reads what a bundle is made of, and builds it.
-    pub(crate) async fn read(
+    pub(crate) async fn gather(
         &self,
         repository: &Repository,
         args: &ContextArgs,
-        text: &str,
-    ) -> Result<(Bundle, Snapshot, Vec<(String, String)>), AgentError> {
+        text: String,
+    ) -> Result<Gathered, AgentError> {
         let location = repository.location();
         let revision = Some(args.revision.as_str()).filter(|revision| !revision.is_empty());
         let snapshot = self.workspace.snapshot(&location, revision).await?;
-        let query = Query { text, focus: Some(&args.focus_path), open_files: &args.open_files };
         let redactor = Redactor::new(&[]);
-        let selection = select_candidates(&snapshot, &query, &redactor);
+        let args = args.clone();
+        let selection = select_candidates(&snapshot, &query(&text, &args), &redactor);
         let blobs: Vec<_> = selection.files.iter().map(|file| file.blob.clone()).collect();
         let texts = self.workspace.read_texts(&location, &blobs, MAX_FILE_BYTES).await?;
         let commits =
             self.workspace.recent_commits(&location, &snapshot.commit, COMMITS, DIFF_BYTES).await?;
         let status = self.workspace.status(&location, STATUS_ENTRIES).await?;
-        let budget = args.token_budget;
         // Ranking is pure computation over megabytes: not on a thread that serves others.
-        let (args, text) = (args.clone(), text.to_owned());
         let built = tokio::task::spawn_blocking(move || {
-            let query =
-                Query { text: &text, focus: Some(&args.focus_path), open_files: &args.open_files };
             let inputs = Inputs {
                 snapshot: &snapshot,
                 selection: &selection,
                 texts: &texts,
                 commits: &commits,
                 status: &status,
-                query,
-                budget,
+                query: query(&text, &args),
+                budget: args.token_budget,
                 redactor: &redactor,
             };
             let bundle = build(&inputs);
-            let documents = inputs.documents().iter().map(owned).collect();
-            (bundle, snapshot, documents)
+            let facts = RepoFacts::scan(&inputs, &bundle);
+            Gathered { bundle, snapshot, facts, redactor }
         });
         built.await.map_err(|error| {
             AgentError::Store(crate::StoreError::Internal(format!("building a bundle: {error}")))
@@ -264,47 +269,27 @@ impl AgentDeps {
         repository: &Repository,
         task: &Task,
     ) -> Result<Drafted, AgentError> {
-        let text = format!("{}\n{}\n{}", task.title, task.description, task.prompt);
-        let (bundle, snapshot, documents) = self.read(repository, &task.context, &text).await?;
-        if let Some(model) = &self.model {
-            let prompt = PromptTask {
-                flavour: task.flavour,
-                prompt: &task.prompt,
-                title: &task.title,
-                description: &task.description,
-                target_path: &task.context.focus_path,
-                model_hint: Some(task.model_hint.as_str()).filter(|hint| !hint.is_empty()),
-            };
-            let limit = Duration::from_secs(280);
-            let planned = plan_with_model(model.as_ref(), &prompt, &bundle, &snapshot);
-            let (draft, model_used) = tokio::time::timeout(limit, planned)
-                .await
-                .map_err(|_| AgentError::Model {
-                    reason: "MODEL_UNAVAILABLE",
-                    message: "the model took longer than 280 s; try again, or a smaller budget".into(),
-                })??;
-            return Ok(Drafted { bundle, draft, planner: Planner::Model, model_used });
-        }
-        let words = format!("{}\n{}", task.title, task.description);
-        let flavour = task.flavour;
-        let focus = task.context.focus_path.clone();
-        let drafted = tokio::task::spawn_blocking(move || {
-            let documents: Vec<_> =
-                documents.iter().map(|(path, text)| Document { path, text }).collect();
-            let draft = plan_builtin(&PlanInputs {
-                flavour,
-                task: &words,
-                target_path: &focus,
-                bundle: &bundle,
-                snapshot: &snapshot,
-                documents: &documents,
-            });
-            (bundle, draft)
-        });
-        let (bundle, draft) = drafted.await.map_err(|error| {
-            AgentError::Store(crate::StoreError::Internal(format!("planning: {error}")))
-        })?;
-        Ok(Drafted { bundle, draft, planner: Planner::Builtin, model_used: "builtin".into() })
+        let words = task.what.query_text();
+        let read = self.gather(repository, &task.context, words).await?;
+        let Some(model) = &self.model else {
+            let draft = plan_builtin(&task.what, &read.bundle, &read.facts);
+            let model_used = BUILTIN.to_owned();
+            return Ok(Drafted { bundle: read.bundle, draft, planner: Planner::Builtin, model_used });
+        };
+        let hint = Some(task.model_hint.as_str()).filter(|hint| !hint.is_empty());
+        let asked = plan_with_model(
+            model.as_ref(),
+            hint,
+            &task.what,
+            &read.bundle,
+            &read.snapshot,
+            &read.redactor,
+        );
+        let (draft, model_used) = tokio::time::timeout(MODEL_LIMIT, asked).await.map_err(|_| {
+            let help = format!("no plan within {} s", MODEL_LIMIT.as_secs());
+            PlanningError::Model(ModelError::Unavailable(help))
+        })??;
+        Ok(Drafted { bundle: read.bundle, draft, planner: Planner::Model, model_used })
     }
 
     /// The row of a drafted plan.
@@ -334,8 +319,8 @@ impl AgentDeps {
     }
 }
 
-fn owned(document: &Document<'_>) -> (String, String) {
-    (document.path.to_owned(), document.text.to_owned())
+fn query<'a>(text: &'a str, args: &'a ContextArgs) -> Query<'a> {
+    Query { text, focus: Some(&args.focus_path), open_files: &args.open_files }
 }
 
 /// A person's words, or the attached item's when there are none.
@@ -351,14 +336,14 @@ fn task_of(target: &Target<CodeUse>, args: PlanArgs) -> Result<Task, AgentError>
         input if description.is_empty() => input.to_owned(),
         input => format!("{input}\n\n{description}"),
     };
-    Ok(Task {
-        flavour: Flavour::Assist,
-        prompt: String::new(),
+    let what = PlanningTask {
+        flavour: StageFlavour::Assist,
+        stage_prompt: String::new(),
         title,
         description,
-        model_hint: args.model,
-        context: args.context,
-    })
+        target_path: args.context.focus_path.clone(),
+    };
+    Ok(Task { what, model_hint: args.model, context: args.context })
 }
 
 fn checked_input(input: &str, min: usize) -> Checked<String> {

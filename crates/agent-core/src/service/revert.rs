@@ -11,7 +11,7 @@ use super::deps::{AgentDeps, clear, remember, replay};
 use crate::AgentError;
 use crate::model::{Patch, PatchState, Phase, Run, RunInput, RunKind, RunState};
 
-const RUN_DEADLINE: Duration = Duration::from_secs(10 * 60);
+const RUN_DEADLINE: Duration = Duration::from_mins(10);
 
 /// Reverts patches.
 #[derive(Clone)]

@@ -6,7 +6,7 @@
 
 use agent_core::AgentError;
 use agent_core::model::{Plan, Run, RunProblem};
-use agent_core::plan::Flavour;
+use agent_core::plan::{PlanningTask, StageFlavour};
 use agent_core::service::{AssistEnd, AutoApplied, AutoApply, Checkpoint, StageTask};
 use permissions::CodeUse;
 use workflow_core::model::{AutoApplyResult, RecommendedFile, RecommendedStep, StageType};
@@ -90,22 +90,25 @@ impl Worker {
 
 fn task(brief: &AssistBrief) -> StageTask {
     let flavour = match brief.stage_type {
-        StageType::CodeReview => Flavour::CodeReview,
-        StageType::TestEnrichment => Flavour::TestEnrichment,
-        StageType::DocUpdate => Flavour::DocUpdate,
+        StageType::CodeReview => StageFlavour::CodeReview,
+        StageType::TestEnrichment => StageFlavour::TestEnrichment,
+        StageType::DocUpdate => StageFlavour::DocUpdate,
         StageType::AgentAssist
         | StageType::Human
         | StageType::Automation
         | StageType::Hybrid
         | StageType::Ai
-        | StageType::Approval => Flavour::Assist,
+        | StageType::Approval => StageFlavour::Assist,
     };
-    StageTask {
+    let what = PlanningTask {
         flavour,
-        prompt: brief.prompt.clone(),
+        stage_prompt: brief.prompt.clone(),
         title: brief.title.clone(),
         description: brief.description.clone(),
         target_path: brief.target_path.clone(),
+    };
+    StageTask {
+        what,
         model_hint: brief.model_hint.clone(),
         repository: brief.repository,
     }
