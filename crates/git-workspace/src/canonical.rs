@@ -35,10 +35,10 @@ pub(crate) fn print(
     let doing = "print a diff";
     let delta = diff.get_delta(index).ok_or_else(|| internal(doing)("no such file"))?;
     header(&delta, path, out);
-    let Some(patch) = Patch::from_diff(diff, index).map_err(internal(doing))? else {
+    let Some(hunks) = Patch::from_diff(diff, index).map_err(internal(doing))? else {
         return Ok((0, 0));
     };
-    if patch.num_hunks() > 0 {
+    if hunks.num_hunks() > 0 {
         let label = |file: &DiffFile<'_>, prefix| {
             if file.exists() { quoted(prefix, path) } else { "/dev/null".to_owned() }
         };
@@ -49,12 +49,12 @@ pub(crate) fn print(
             line(out, format_args!("{mark} {name}{tab}"));
         }
     }
-    for h in 0..patch.num_hunks() {
-        let (hunk, lines) = patch.hunk(h).map_err(internal(doing))?;
+    for h in 0..hunks.num_hunks() {
+        let (hunk, lines) = hunks.hunk(h).map_err(internal(doing))?;
         // git cuts the heading of a hunk at a byte; a character cut in half is left out.
         out.push_str(&valid_start(hunk.header()));
         for l in 0..lines {
-            let line = patch.line_in_hunk(h, l).map_err(internal(doing))?;
+            let line = hunks.line_in_hunk(h, l).map_err(internal(doing))?;
             if matches!(line.origin(), ' ' | '+' | '-') {
                 out.push(line.origin());
             }
@@ -68,7 +68,7 @@ pub(crate) fn print(
             }
         }
     }
-    let (_, added, deleted) = patch.line_stats().map_err(internal(doing))?;
+    let (_, added, deleted) = hunks.line_stats().map_err(internal(doing))?;
     let count = |n: usize| u32::try_from(n).unwrap_or(u32::MAX);
     Ok((count(added), count(deleted)))
 }

@@ -4,7 +4,7 @@
 //! to its opened parent. What is neither a file nor a folder is refused, not skipped, unless
 //! the repository ignores it.
 
-use std::collections::{BTreeMap, HashMap};
+use std::collections::BTreeMap;
 use std::fs::File;
 use std::io::Read as _;
 use std::os::fd::OwnedFd;
@@ -51,7 +51,7 @@ fn folder_flags() -> OFlags {
 struct Walk<'a> {
     mirror: &'a Repository,
     /// Files of the base that were not met yet.
-    tracked: HashMap<&'a str, &'a Listed>,
+    tracked: BTreeMap<&'a str, &'a Listed>,
     ops: BTreeMap<String, Op>,
     left: usize,
 }
@@ -108,8 +108,9 @@ impl Walk<'_> {
     }
 
     fn has_tracked(&self, folder: &str) -> bool {
-        let below = |p: &&str| p.strip_prefix(folder).is_some_and(|rest| rest.starts_with('/'));
-        self.tracked.keys().any(below)
+        let prefix = format!("{folder}/");
+        let mut from = self.tracked.range(prefix.as_str()..);
+        from.next().is_some_and(|(path, _)| path.starts_with(&prefix))
     }
 
     fn is_ignored(&self, path: &str) -> Result<bool> {

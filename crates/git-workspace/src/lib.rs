@@ -7,6 +7,7 @@
 
 mod blocking;
 mod canonical;
+mod changes;
 mod collect;
 mod commit;
 mod error;

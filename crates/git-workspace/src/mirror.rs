@@ -14,18 +14,26 @@ use primitives::RepositoryId;
 
 use crate::error::{Result, internal};
 
-/// Objects and refs reach the disk before their names do; git never runs anything here.
+/// What a git binary finds that somebody points at a mirror.
 const CONFIG: &str = "[core]\n\
+    \trepositoryformatversion = 0\n\
+    \tfilemode = true\n\
+    \tbare = true\n\
+    \thooksPath = /dev/null\n\
+    [gc]\n\
+    \tauto = 0\n";
+
+/// What this crate uses instead. Objects and refs reach the disk before their names do.
+const OWN_CONFIG: &str = "[core]\n\
     \trepositoryformatversion = 0\n\
     \tfilemode = true\n\
     \tbare = true\n\
     \tlogAllRefUpdates = false\n\
     \tfsyncObjectFiles = true\n\
     \tattributesFile = /dev/null\n\
-    \texcludesFile = /dev/null\n\
-    \thooksPath = /dev/null\n\
-    [gc]\n\
-    \tauto = 0\n";
+    \texcludesFile = /dev/null\n";
+
+const OWN_CONFIG_FILE: &str = "elohim.config";
 
 /// What a lock protects.
 #[derive(Clone, Copy, Debug)]
@@ -85,6 +93,7 @@ impl Mirrors {
         options.bare(true).no_reinit(true).external_template(false).initial_head("main");
         Repository::init_opts(draft.path(), &options).map_err(internal("create a mirror"))?;
         write_synced(&draft.path().join("config"), CONFIG.as_bytes())?;
+        write_synced(&draft.path().join(OWN_CONFIG_FILE), OWN_CONFIG.as_bytes())?;
         let draft = draft.keep();
         match fs::rename(&draft, path) {
             Ok(()) => Ok(()),
@@ -102,7 +111,7 @@ fn open_mirror(path: &Path) -> Result<Repository> {
         RepositoryOpenFlags::BARE | RepositoryOpenFlags::NO_SEARCH | RepositoryOpenFlags::NO_DOTGIT;
     let repo = Repository::open_ext(path, flags, &[] as &[&std::ffi::OsStr])
         .map_err(internal("open a mirror"))?;
-    let config = only_config(&path.join("config"), ConfigLevel::Local)?;
+    let config = only_config(&path.join(OWN_CONFIG_FILE), ConfigLevel::Local)?;
     repo.set_config(&config).map_err(internal("configure a mirror"))?;
     Ok(repo)
 }

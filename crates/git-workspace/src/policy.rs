@@ -85,7 +85,9 @@ fn is_git_dir(name: &str) -> bool {
 
 /// Equal for names that a case-insensitive file system holds for the same.
 pub(crate) fn fold(name: &str) -> String {
-    name.chars().filter(|c| !is_invisible(*c)).flat_map(char::to_lowercase).collect()
+    // Both ways, because some letters have an upper case only in common (ı and i, ſ and s).
+    let visible = name.chars().filter(|c| !is_invisible(*c));
+    visible.flat_map(char::to_uppercase).flat_map(char::to_lowercase).collect()
 }
 
 /// Code points that HFS+ ignores, and those that reorder the text around them.

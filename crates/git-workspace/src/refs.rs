@@ -17,7 +17,7 @@ const RUNS: &str = "refs/elohim/runs/";
 const BRANCHES: &str = "refs/heads/elohim/";
 /// libgit2 holds a lock file for milliseconds. With the mirror's lock held, an older one
 /// belongs to nobody.
-const STALE: Duration = Duration::from_secs(60);
+const STALE: Duration = Duration::from_mins(1);
 
 fn run_ref(run: RunId) -> String {
     format!("{RUNS}{}", run.as_uuid().hyphenated())

@@ -93,13 +93,11 @@ pub(crate) fn update(
             .fold(&mut root, |node, name| node.below.entry(name.to_owned()).or_default());
         node.op = Some(*op);
     }
-    match write(repo, Some(base), &root, "")? {
-        Some(tree) => Ok(tree),
-        None => {
-            let empty = repo.treebuilder(None).map_err(internal("write a tree"))?;
-            empty.write().map_err(internal("write a tree"))
-        }
+    if let Some(tree) = write(repo, Some(base), &root, "")? {
+        return Ok(tree);
     }
+    let empty = repo.treebuilder(None).map_err(internal("write a tree"))?;
+    empty.write().map_err(internal("write a tree"))
 }
 
 /// `None` for a folder that became empty.

@@ -12,6 +12,7 @@ pub(crate) const MAX_OFFSET: usize = 1_000;
 
 /// The file after all hunks.
 pub(crate) fn apply(path: &str, content: &[u8], hunks: &[Hunk<'_>]) -> Result<Vec<u8>> {
+    let Some(last) = hunks.last() else { return Ok(content.to_vec()) };
     let file: Vec<&[u8]> = content.split_inclusive(|b| *b == b'\n').collect();
     let mut out = Vec::with_capacity(content.len());
     let mut done = 0;
@@ -32,10 +33,8 @@ pub(crate) fn apply(path: &str, content: &[u8], hunks: &[Hunk<'_>]) -> Result<Ve
         }
         done = at + old.len();
     }
-    if let (Some(last), Some(rest)) = (hunks.last(), file.get(done..)) {
-        for line in rest {
-            push(&mut out, line, true, path, last)?;
-        }
+    for line in file.get(done..).unwrap_or_default() {
+        push(&mut out, line, true, path, last)?;
     }
     Ok(out)
 }

@@ -74,10 +74,11 @@ pub(crate) fn git_pair(text: &str) -> Result<Option<(String, String)>, BadName> 
 /// The path that two names of one file mean: both with their prefix, or both without.
 pub(crate) fn strip_pair(old: &str, new: &str) -> Option<String> {
     for (a, b) in PREFIXES {
-        if let (Some(old), Some(new)) = (old.strip_prefix(a), new.strip_prefix(b)) {
-            if old == new && !old.is_empty() {
-                return Some(old.to_owned());
-            }
+        if let (Some(old), Some(new)) = (old.strip_prefix(a), new.strip_prefix(b))
+            && old == new
+            && !old.is_empty()
+        {
+            return Some(old.to_owned());
         }
     }
     (old == new && !old.is_empty()).then(|| old.to_owned())
