@@ -150,7 +150,11 @@ impl Runner {
                 reason: String::new(),
                 guard: None,
             }),
-            Err(Refused::Guard(guard)) => Ok(AutoApplied::stopped(guard, Some(rejected(patch)))),
+            Err(Refused::Guard(guard)) => {
+                // An earlier attempt may have left its run ref.
+                self.take_back(run).await?;
+                Ok(AutoApplied::stopped(guard, Some(rejected(patch))))
+            }
             Err(Refused::Error(error)) => Err(error),
         }
     }

@@ -45,19 +45,17 @@ impl Runner {
             RunInput::Change { message, .. } | RunInput::Steps { message, .. } => message.clone(),
             RunInput::Assist { .. } | RunInput::Revert { .. } => patch.summary.clone(),
         };
-        let update = BranchUpdate { branch: patch.branch.clone(), expected: None };
         let write = Write {
             run: &run,
             repository,
             parent: &patch.base,
             tree: &patch.tree,
             message: &message,
-            update: update.clone(),
+            update: BranchUpdate { branch: patch.branch.clone(), expected: None },
         };
         let commit = self.write(&write, Authority::Principal).await.map_err(error_of)?;
-        let applied = Patch { commit: Some(commit.clone()), state: PatchState::Applied, ..patch };
-        let result = self.record(run.clone(), repository, applied, EventType::ApplySuccess).await;
-        self.undo_if_lost(result, &run, &update, &commit).await
+        let applied = Patch { commit: Some(commit), state: PatchState::Applied, ..patch };
+        self.record(run, repository, applied, EventType::ApplySuccess).await
     }
 
     async fn revert_run(&self, run: Run, repository: &Repository) -> Result<(), AgentError> {
@@ -66,7 +64,6 @@ impl Runner {
         };
         let (_, patch) = self.made_by(&run).await?;
         let patch = patch.ok_or(AgentError::NotFound("PATCH"))?;
-        let update = BranchUpdate { branch: patch.branch.clone(), expected: Some(tip.clone()) };
         let message = format!("Revert \"{}\"", patch.summary);
         let write = Write {
             run: &run,
@@ -74,30 +71,12 @@ impl Runner {
             parent: tip,
             tree: &change.tree,
             message: &message,
-            update: update.clone(),
+            update: BranchUpdate { branch: patch.branch.clone(), expected: Some(tip.clone()) },
         };
-        let commit = self.write(&write, Authority::Principal).await.map_err(error_of)?;
+        self.write(&write, Authority::Principal).await.map_err(error_of)?;
         let reverted =
             Patch { state: PatchState::Reverted, reverted_by: Some(run.id), ..patch };
-        let result = self.record(run.clone(), repository, reverted, EventType::PatchReverted).await;
-        self.undo_if_lost(result, &run, &update, &commit).await
-    }
-
-    /// Somebody ended the run while the refs moved: recorded ⇔ committed, so they move back.
-    pub(crate) async fn undo_if_lost(
-        &self,
-        result: Result<(), AgentError>,
-        run: &Run,
-        update: &BranchUpdate,
-        commit: &ObjectId,
-    ) -> Result<(), AgentError> {
-        if matches!(result, Err(AgentError::FenceLost)) {
-            let now = self.queue.run_unscoped(run.id).await?;
-            if now.is_some_and(|now| !now.state.is_live() && now.state != RunState::Succeeded) {
-                self.undo(run, update, commit).await?;
-            }
-        }
-        result
+        self.record(run.clone(), repository, reverted, EventType::PatchReverted).await
     }
 
     /// Lets the engine carry out a plan's steps, and stores the difference it made.
@@ -172,6 +151,7 @@ impl Runner {
 
     /// Ends an APPLY or REVERT run that cannot succeed.
     pub async fn fail_change(&self, mut run: Run, problem: RunProblem) -> Result<(), AgentError> {
+        self.take_back(&run).await?;
         let now = self.deps.clock.now();
         let (_, made) = self.made_by(&run).await?;
         let patch = made.and_then(|patch| closed_patch(&run, &patch));
@@ -215,8 +195,19 @@ impl Runner {
         Ok(())
     }
 
+    /// A worker lost the run while it may have moved refs: recorded ⇔ committed, so if the
+    /// run has ended otherwise they move back. A live run is gone on with by whoever holds it.
+    pub async fn tidy(&self, run: &Run) -> Result<(), AgentError> {
+        match self.queue.run_unscoped(run.id).await? {
+            Some(now) if !now.state.is_live() && now.state != RunState::Succeeded => {
+                self.take_back(&now).await
+            }
+            _ => Ok(()),
+        }
+    }
+
     /// Refs that a run moved without recording it.
-    async fn take_back(&self, run: &Run) -> Result<(), AgentError> {
+    pub(crate) async fn take_back(&self, run: &Run) -> Result<(), AgentError> {
         let Some(repository) = self.repository(run).await? else { return Ok(()) };
         let refs = self.deps.workspace.run_refs(&repository.location()).await?;
         let Some(found) = refs.into_iter().find(|found| found.run == run.id) else { return Ok(()) };

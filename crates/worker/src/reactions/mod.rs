@@ -43,6 +43,9 @@ impl Worker {
             Held::Done(Ok(())) => "done",
             Held::Done(Err(AgentError::FenceLost)) | Held::Lost => {
                 info!("run {} was taken away", run.id);
+                if let Err(error) = self.parts.runner.tidy(&run).await {
+                    warn!(%error, "refs of run {} wait for the next start", run.id);
+                }
                 "lost"
             }
             // The queue ends it at the next claim, and its end is recorded then.
