@@ -58,12 +58,7 @@ impl PolicySource for Fixed {
 }
 
 fn user(subject: &str) -> UserRecord {
-    UserRecord {
-        user: UserId::generate(),
-        subject: subject.into(),
-        active: true,
-        may_apply: true,
-    }
+    UserRecord { user: UserId::generate(), subject: subject.into(), active: true, may_apply: true }
 }
 
 async fn authorizer(data: PolicyData) -> (Authorizer, Arc<Fixed>) {
@@ -149,11 +144,8 @@ async fn visible_admitted_and_denied() {
         role: "member".into(),
         expires_at: None,
     };
-    let data = PolicyData {
-        epoch: 3,
-        users: vec![ann.clone(), bob.clone()],
-        assignments: vec![member],
-    };
+    let data =
+        PolicyData { epoch: 3, users: vec![ann.clone(), bob.clone()], assignments: vec![member] };
     let (authorizer, _) = authorizer(data).await;
     let caller = authorizer.caller("ann", "r").unwrap();
     let scope = caller.scope();
@@ -180,8 +172,12 @@ async fn inactive_users_are_unknown_and_only_a_newer_policy_replaces_the_old_one
     ann.active = false;
     *source.0.lock().unwrap() = PolicyData { epoch: 4, users: vec![], assignments: vec![] };
     authorizer.refresh().await.unwrap();
-    assert!(authorizer.caller("ann", "r").is_some(), "an older policy must not replace a newer one");
-    *source.0.lock().unwrap() = PolicyData { epoch: 6, users: vec![ann.clone()], assignments: vec![] };
+    assert!(
+        authorizer.caller("ann", "r").is_some(),
+        "an older policy must not replace a newer one"
+    );
+    *source.0.lock().unwrap() =
+        PolicyData { epoch: 6, users: vec![ann.clone()], assignments: vec![] };
     authorizer.refresh().await.unwrap();
     assert!(authorizer.caller("ann", "r").is_none());
     assert!(authorizer.caller_of(ann.user, "r").is_none());

@@ -128,7 +128,11 @@ impl Applying {
                     PatchInput::SearchReplace(_) => "edits",
                 };
                 let message = subject(&args.message, plan, &change);
-                (RunInput::Change { change: change.clone(), message }, Some(change), kind.to_owned())
+                (
+                    RunInput::Change { change: change.clone(), message },
+                    Some(change),
+                    kind.to_owned(),
+                )
             }
             ChangeInput::Plan { steps, .. } => {
                 let plan = plan.ok_or(AgentError::NotFound("PLAN"))?;
@@ -267,7 +271,8 @@ impl Applying {
         prepared: Prepared,
     ) -> Result<Applied, AgentError> {
         let Some(patch) = prepared.patch else {
-            let help = "a dry run needs a diff or edits: an engine's result is known only after it ran";
+            let help =
+                "a dry run needs a diff or edits: an engine's result is known only after it ran";
             return Err(AgentError::wrong_state("NO_PATCH", help));
         };
         let event = AuditEvent::by(
@@ -302,9 +307,10 @@ impl Applying {
             reason: Some(error.reason()),
             ..Report::default_for(grant.user(), target.repository.id)
         };
-        let audit = AuditEvent::by(grant, now, report.tenant, "agent.apply.failure", target.repository.id)
-            .ended(Outcome::Failure)
-            .with(json!({ "reason": error.reason() }));
+        let audit =
+            AuditEvent::by(grant, now, report.tenant, "agent.apply.failure", target.repository.id)
+                .ended(Outcome::Failure)
+                .with(json!({ "reason": error.reason() }));
         let event = apply_event(EventType::ApplyFailure, &report, None, now);
         let written = async {
             let mut tx = self.deps.store.begin(grant.scope().epoch()).await?;
@@ -351,11 +357,12 @@ fn non_empty(text: &str) -> Option<String> {
 }
 
 fn subject(message: &str, plan: Option<&Plan>, change: &TreeChange) -> String {
-    non_empty(message).or(plan.map(|plan| clip(&plan.summary, 72))).unwrap_or_else(|| {
-        match change.files.as_slice() {
-            [only] => format!("Change {}", clip(&only.path, 60)),
-            files => format!("Change {} files", files.len()),
-        }
+    non_empty(message).or(plan.map(|plan| clip(&plan.summary, 72))).unwrap_or_else(|| match change
+        .files
+        .as_slice()
+    {
+        [only] => format!("Change {}", clip(&only.path, 60)),
+        files => format!("Change {} files", files.len()),
     })
 }
 

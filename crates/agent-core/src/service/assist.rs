@@ -57,7 +57,10 @@ impl Runner {
         let task = Task {
             what: stage.what.clone(),
             model_hint: stage.model_hint.clone(),
-            context: ContextArgs { focus_path: stage.what.target_path.clone(), ..ContextArgs::default() },
+            context: ContextArgs {
+                focus_path: stage.what.target_path.clone(),
+                ..ContextArgs::default()
+            },
         };
         let drafted = self.deps.draft(&repository, &task).await?;
         let filing = Filing {

@@ -109,9 +109,9 @@ impl Runner {
                 self.save(run, None, Some(&patch)).await?;
                 Ok(Ok(patch))
             }
-            Err(AgentError::Workspace(WorkspaceError::PathRefused { .. } | WorkspaceError::TooLarge(_))) => {
-                Ok(Err(AutoApplied::stopped(Guard::PathPolicy, None)))
-            }
+            Err(AgentError::Workspace(
+                WorkspaceError::PathRefused { .. } | WorkspaceError::TooLarge(_),
+            )) => Ok(Err(AutoApplied::stopped(Guard::PathPolicy, None))),
             Err(error) if super::runner::is_transient(&error) => Err(error),
             Err(error @ AgentError::FenceLost) => Err(error),
             Err(error) => Ok(Err(AutoApplied::failed(&error))),
@@ -128,7 +128,8 @@ impl Runner {
             return Ok(AutoApplied::stopped(Guard::RepositoryPolicy, Some(rejected(patch))));
         };
         // Judged again from the stored trees: what is protected may have changed since.
-        let change = self.deps.workspace.judge_trees(&repository.location(), &patch.base, &patch.tree).await;
+        let change =
+            self.deps.workspace.judge_trees(&repository.location(), &patch.base, &patch.tree).await;
         if paths_refused(&change) {
             return Ok(AutoApplied::stopped(Guard::PathPolicy, Some(rejected(patch))));
         }

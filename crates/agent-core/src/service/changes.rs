@@ -11,8 +11,7 @@ use super::outcome::{Report, apply_event};
 use super::runner::{Authority, Refused, Runner, Write};
 use crate::AgentError;
 use crate::model::{
-    Patch, PatchState, Phase, PlannedStep, Repository, Run, RunInput, RunKind, RunProblem,
-    RunState,
+    Patch, PatchState, Phase, PlannedStep, Repository, Run, RunInput, RunKind, RunProblem, RunState,
 };
 use crate::port::engine::{EngineError, EngineTask};
 use crate::port::workspace::{BranchUpdate, ObjectId, TreeChange};
@@ -74,8 +73,7 @@ impl Runner {
             update: BranchUpdate { branch: patch.branch.clone(), expected: Some(tip.clone()) },
         };
         self.write(&write, Authority::Principal).await.map_err(error_of)?;
-        let reverted =
-            Patch { state: PatchState::Reverted, reverted_by: Some(run.id), ..patch };
+        let reverted = Patch { state: PatchState::Reverted, reverted_by: Some(run.id), ..patch };
         self.record(run.clone(), repository, reverted, EventType::PatchReverted).await
     }
 
@@ -85,7 +83,8 @@ impl Runner {
         run: &mut Run,
         repository: &Repository,
     ) -> Result<Patch, AgentError> {
-        let RunInput::Steps { base, instruction, steps, engine, model, message } = run.input.clone()
+        let RunInput::Steps { base, instruction, steps, engine, model, message } =
+            run.input.clone()
         else {
             return Err(AgentError::NotFound("PATCH"));
         };
@@ -137,8 +136,9 @@ impl Runner {
             EventType::PatchReverted => "agent.patch.reverted",
             _ => "agent.apply.success",
         };
-        let audit = AuditEvent::on_behalf(run.principal, now, report.tenant, action, patch.id, run.id)
-            .with(report.payload());
+        let audit =
+            AuditEvent::on_behalf(run.principal, now, report.tenant, action, patch.id, run.id)
+                .with(report.payload());
         let event = apply_event(kind, &report, run.cause, now);
         let mut tx = self.hold(&run).await?;
         tx.save_run(&run, None, Some(&patch)).await?;
@@ -279,7 +279,8 @@ pub(crate) fn report(run: &Run, repository: &Repository, patch: &Patch) -> Repor
 fn closed_patch(run: &Run, patch: &Patch) -> Option<Patch> {
     match run.kind {
         // The patch stays applied; another revert may be tried.
-        RunKind::Revert => (patch.reverted_by == Some(run.id) && patch.state == PatchState::Applied)
+        RunKind::Revert => (patch.reverted_by == Some(run.id)
+            && patch.state == PatchState::Applied)
             .then(|| Patch { reverted_by: None, ..patch.clone() }),
         RunKind::Apply | RunKind::Assist => (patch.state == PatchState::Proposed)
             .then(|| Patch { state: PatchState::Rejected, ..patch.clone() }),
@@ -320,8 +321,11 @@ pub(crate) fn patch_row(
 
 /// The instruction an engine gets for a plan's steps.
 pub(crate) fn task(instruction: &str, steps: &[PlannedStep], model: Option<String>) -> EngineTask {
-    let listed: Vec<_> =
-        steps.iter().enumerate().map(|(at, step)| format!("{}. {}", at + 1, step.description)).collect();
+    let listed: Vec<_> = steps
+        .iter()
+        .enumerate()
+        .map(|(at, step)| format!("{}. {}", at + 1, step.description))
+        .collect();
     let files = steps.iter().flat_map(|step| step.files.iter());
     let mut focus: Vec<_> = files.map(|file| file.path.clone()).collect();
     focus.sort();

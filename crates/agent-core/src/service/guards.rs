@@ -59,7 +59,9 @@ impl Guard {
             Self::RepositoryPolicy => {
                 "the repository belongs to somebody else, or its policy does not allow auto-apply"
             }
-            Self::PathPolicy => "the change touches protected or refused paths: a human must review it",
+            Self::PathPolicy => {
+                "the change touches protected or refused paths: a human must review it"
+            }
             Self::KillSwitch => "auto-apply is switched off by an administrator",
         }
     }

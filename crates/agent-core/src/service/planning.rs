@@ -274,7 +274,12 @@ impl AgentDeps {
         let Some(model) = &self.model else {
             let draft = plan_builtin(&task.what, &read.bundle, &read.facts);
             let model_used = BUILTIN.to_owned();
-            return Ok(Drafted { bundle: read.bundle, draft, planner: Planner::Builtin, model_used });
+            return Ok(Drafted {
+                bundle: read.bundle,
+                draft,
+                planner: Planner::Builtin,
+                model_used,
+            });
         };
         let hint = Some(task.model_hint.as_str()).filter(|hint| !hint.is_empty());
         let asked = plan_with_model(
@@ -285,10 +290,11 @@ impl AgentDeps {
             &read.snapshot,
             &read.redactor,
         );
-        let (draft, model_used) = tokio::time::timeout(MODEL_LIMIT, asked).await.map_err(|_| {
-            let help = format!("no plan within {} s", MODEL_LIMIT.as_secs());
-            PlanningError::Model(ModelError::Unavailable(help))
-        })??;
+        let (draft, model_used) =
+            tokio::time::timeout(MODEL_LIMIT, asked).await.map_err(|_| {
+                let help = format!("no plan within {} s", MODEL_LIMIT.as_secs());
+                PlanningError::Model(ModelError::Unavailable(help))
+            })??;
         Ok(Drafted { bundle: read.bundle, draft, planner: Planner::Model, model_used })
     }
 

@@ -113,7 +113,10 @@ fn revertable(patch: &Patch) -> Result<crate::port::workspace::ObjectId, AgentEr
             Err(AgentError::wrong_state("PATCH_NOT_REVERTABLE", help))
         }
         _ => {
-            let help = format!("only an APPLIED patch can be reverted; this one is {}", patch.state.as_str());
+            let help = format!(
+                "only an APPLIED patch can be reverted; this one is {}",
+                patch.state.as_str()
+            );
             Err(AgentError::wrong_state("PATCH_NOT_REVERTABLE", help))
         }
     }

@@ -140,12 +140,11 @@ impl Runner {
                 let tenants = [write.repository.tenant, write.run.tenant];
                 let own = primitives::Tenant::Person(write.run.principal);
                 let mut asked = tenants.into_iter().filter(|t| *t != own || tenants[0] == own);
-                let may = |tenant| guards::holds::<CodeEdit>(&self.deps, write.run.principal, tenant);
+                let may =
+                    |tenant| guards::holds::<CodeEdit>(&self.deps, write.run.principal, tenant);
                 match asked.find(|tenant| !may(*tenant)) {
                     None => Ok(epoch),
-                    Some(tenant) => {
-                        Err(permissions::Denied::of::<CodeEdit>(Some(tenant)).into())
-                    }
+                    Some(tenant) => Err(permissions::Denied::of::<CodeEdit>(Some(tenant)).into()),
                 }
             }
         }
@@ -171,7 +170,12 @@ impl Runner {
     }
 
     /// Takes refs back that a run left behind when it was ended by somebody else.
-    pub async fn undo(&self, run: &Run, update: &BranchUpdate, commit: &ObjectId) -> Result<(), AgentError> {
+    pub async fn undo(
+        &self,
+        run: &Run,
+        update: &BranchUpdate,
+        commit: &ObjectId,
+    ) -> Result<(), AgentError> {
         let Some(repository) = self.repository(run).await? else { return Ok(()) };
         let location = repository.location();
         self.deps.workspace.restore_branch(&location, update, commit).await?;
@@ -197,7 +201,8 @@ impl Runner {
                     continue;
                 }
                 let (_, patch) = self.made_by(&run).await?;
-                let recorded = patch.is_some_and(|patch| patch.commit.as_ref() == Some(&found.commit));
+                let recorded =
+                    patch.is_some_and(|patch| patch.commit.as_ref() == Some(&found.commit));
                 if !recorded && let Some(update) = self.update_of(&run).await? {
                     self.undo(&run, &update, &found.commit).await?;
                     undone += 1;

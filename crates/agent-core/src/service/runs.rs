@@ -37,7 +37,11 @@ impl Runs {
         Ok(admitted(grant, self.deps.store.list_runs(&grant.scope(), filter, page).await?))
     }
 
-    pub async fn get_patch(&self, grant: &Grant<CodeUse>, id: PatchId) -> Result<Patch, AgentError> {
+    pub async fn get_patch(
+        &self,
+        grant: &Grant<CodeUse>,
+        id: PatchId,
+    ) -> Result<Patch, AgentError> {
         let found = self.deps.store.get_patch(&grant.scope(), id).await?;
         Ok(grant.admit(found.ok_or(AgentError::NotFound("PATCH"))?)?.into_inner())
     }

@@ -27,8 +27,7 @@ impl Worker {
             return self.superseded(run).await;
         }
         let plan = self.parts.runner.plan_for_stage(&grant, &mut run, &task(&brief)).await?;
-        let shown =
-            self.parts.items.record_recommendation(&grant, &item, result(&plan)).await;
+        let shown = self.parts.items.record_recommendation(&grant, &item, result(&plan)).await;
         if shown.map_err(of_workflow)? == Reported::Superseded {
             return self.superseded(run).await;
         }
@@ -69,7 +68,11 @@ impl Worker {
     }
 
     /// Shows the error on the item, which stays usable, and ends the run.
-    pub(crate) async fn fail_assist(&self, run: Run, problem: RunProblem) -> Result<(), AgentError> {
+    pub(crate) async fn fail_assist(
+        &self,
+        run: Run,
+        problem: RunProblem,
+    ) -> Result<(), AgentError> {
         let (id, fence) = (run.id, run.fence);
         self.show_failure(&run, &problem).await?;
         self.parts.runner.finish_assist(run, None, AssistEnd::Failed(problem)).await?;
@@ -79,7 +82,11 @@ impl Worker {
     }
 
     /// The error on the item. Nothing happens when the item has moved on.
-    pub(crate) async fn show_failure(&self, run: &Run, problem: &RunProblem) -> Result<(), AgentError> {
+    pub(crate) async fn show_failure(
+        &self,
+        run: &Run,
+        problem: &RunProblem,
+    ) -> Result<(), AgentError> {
         let Some(item) = about(run) else { return Ok(()) };
         let reporter = self.reporter(run.tenant, run);
         let message = format!("{}: {}", problem.reason, problem.message);
@@ -107,11 +114,7 @@ fn task(brief: &AssistBrief) -> StageTask {
         description: brief.description.clone(),
         target_path: brief.target_path.clone(),
     };
-    StageTask {
-        what,
-        model_hint: brief.model_hint.clone(),
-        repository: brief.repository,
-    }
+    StageTask { what, model_hint: brief.model_hint.clone(), repository: brief.repository }
 }
 
 fn result(plan: &Plan) -> RunResult {

@@ -10,7 +10,11 @@ impl Worker {
         self.parts.runner.change(run).await
     }
 
-    pub(crate) async fn fail_change(&self, run: Run, problem: RunProblem) -> Result<(), AgentError> {
+    pub(crate) async fn fail_change(
+        &self,
+        run: Run,
+        problem: RunProblem,
+    ) -> Result<(), AgentError> {
         let (id, fence) = (run.id, run.fence);
         self.parts.runner.fail_change(run, problem).await?;
         self.parts.runs.settle_ended(id, fence).await?;

@@ -34,7 +34,8 @@ impl Worker {
                 }
                 Err(error) => {
                     warn!(%error, "event {} was not delivered", claimed.event.id);
-                    let _ = self.parts.authorizer.refresh().await.inspect_err(|error| warn!(%error));
+                    let _ =
+                        self.parts.authorizer.refresh().await.inspect_err(|error| warn!(%error));
                     self.settle_event(&claimed, Some(error.to_string())).await;
                     "retry"
                 }
@@ -51,7 +52,8 @@ impl Worker {
             None => self.parts.outbox.finish_event(id, fence).await,
             Some(problem) => {
                 let again = claimed.attempt < MAX_DELIVERIES;
-                let delay = again.then(|| self.pause_after(claimed.attempt).min(Duration::from_secs(300)));
+                let delay =
+                    again.then(|| self.pause_after(claimed.attempt).min(Duration::from_mins(5)));
                 self.parts.outbox.retry_event(id, fence, delay, &problem).await
             }
         };

@@ -38,7 +38,8 @@ impl Worker {
 
     async fn attempt(&self, run: Run) -> &'static str {
         let left = run.deadline_at.since(self.parts.clock.now());
-        let work = self.react(run.clone());
+        // Boxed: the largest future of the worker, and one a run.
+        let work = Box::pin(self.react(run.clone()));
         match keep(self.parts.runs.as_ref(), &run, self.settings.lease, left, work).await {
             Held::Done(Ok(())) => "done",
             Held::Done(Err(AgentError::FenceLost)) | Held::Lost => {
