@@ -45,3 +45,83 @@ fn read(text: &str, seeder: &Seeder) -> Result<SeededTemplate, WorkflowError> {
     let (texts, definition) = validate::workflow(&file.workflow, Place::Template, seeder.user())?;
     Ok(SeededTemplate { key: file.key, texts, definition })
 }
+
+#[cfg(test)]
+mod tests {
+    use std::collections::BTreeSet;
+
+    use primitives::UserId;
+
+    use super::*;
+    use crate::model::{StageId, StageType};
+
+    fn all() -> Vec<SeededTemplate> {
+        seeded(&Seeder::at_start(UserId::generate())).unwrap()
+    }
+
+    #[test]
+    fn there_are_six_and_each_is_valid() {
+        let keys: Vec<_> = all().into_iter().map(|template| template.key).collect();
+        assert_eq!(
+            keys,
+            [
+                "standard-code-review",
+                "bug-fix-test",
+                "release-notes-docs",
+                "incident-response",
+                "data-migration",
+                "large-refactor",
+            ]
+        );
+    }
+
+    /// Someone who only ever completes stages, without setting data, gets through.
+    #[test]
+    fn default_routes_lead_to_the_end_past_the_agent() {
+        for template in all() {
+            let stages = &template.definition.stages;
+            let mut at: Option<&StageId> = stages.first().map(|stage| &stage.id);
+            let (mut seen, mut agents) = (BTreeSet::new(), 0);
+            while let Some(id) = at {
+                assert!(seen.insert(id), "{}: default routes go in circles", template.key);
+                let stage = template.definition.stage(id).unwrap();
+                agents += usize::from(stage.kind.runs_agent());
+                at = stage.routes.last().unwrap().target.as_ref();
+            }
+            assert!(agents >= 1, "{}", template.key);
+        }
+    }
+
+    #[test]
+    fn none_acts_by_itself_and_people_begin_and_end() {
+        for template in all() {
+            let Definition { stages, triggers } = &template.definition;
+            assert!(triggers.is_empty());
+            assert!(stages.iter().all(|stage| stage.auto_apply_set_by.is_none()));
+            assert_eq!(stages.first().map(|stage| stage.kind), Some(StageType::Human));
+            for stage in stages {
+                let ends = stage.routes.iter().any(|route| route.target.is_none());
+                assert!(!ends || !stage.kind.runs_agent(), "{}: {}", template.key, stage.id);
+                assert!(!stage.description.is_empty());
+            }
+        }
+    }
+
+    #[test]
+    fn bug_fix_and_test_has_the_four_known_stages() {
+        let template = all().into_iter().find(|template| template.key == "bug-fix-test").unwrap();
+        let stages = template.definition.stages.iter();
+        let stages: Vec<_> =
+            stages.map(|stage| (stage.display_name.as_str(), stage.kind)).collect();
+        assert_eq!(template.texts.display_name, "Bug Fix + Test");
+        assert_eq!(
+            stages,
+            [
+                ("Bug Intake", StageType::Human),
+                ("Agent Diagnosis", StageType::AgentAssist),
+                ("Agent Test Suggestions", StageType::TestEnrichment),
+                ("Implement Fix", StageType::Human),
+            ]
+        );
+    }
+}

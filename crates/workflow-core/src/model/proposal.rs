@@ -71,7 +71,12 @@ pub fn bounded_auto_apply(result: AutoApplyResult) -> AutoApplyResult {
 pub fn hash(result: &RunResult) -> String {
     // A plain struct of texts and numbers always has a JSON form.
     let bytes = serde_json::to_vec(result).unwrap_or_default();
-    Sha256::digest(bytes).iter().map(|byte| format!("{byte:02x}")).collect()
+    let mut hex = String::with_capacity(64);
+    for byte in Sha256::digest(bytes) {
+        let digits = [byte >> 4, byte & 15].map(|digit| char::from_digit(digit.into(), 16));
+        hex.extend(digits.into_iter().flatten());
+    }
+    hex
 }
 
 fn step(step: RecommendedStep) -> RecommendedStep {

@@ -147,15 +147,91 @@ impl ItemState {
             // Listed rather than `_`: a new state or event must be placed before this compiles.
             (Claimed | InProgress | Blocked, On::Claim)
             | (Pending | InProgress | Blocked, On::Start)
-            | (Pending, On::CompleteStage { agent_stage: false, .. })
-            | (Pending, On::Finish { agent_stage: false })
-            | (Blocked, On::CompleteStage { .. } | On::Finish { .. })
+            | (
+                Pending,
+                On::CompleteStage { agent_stage: false, .. } | On::Finish { agent_stage: false },
+            )
+            | (Blocked, On::CompleteStage { .. } | On::Finish { .. } | On::RerunAgent { .. })
             | (Pending | Claimed | InProgress, On::RerunAgent { agent_stage: false })
-            | (Blocked, On::RerunAgent { .. })
             | (Completed | Failed | Cancelled, _) => {
                 return Err(IllegalTransition { state: self.as_str(), verb: event.verb() });
             }
         };
         Ok(Step { next, effects })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+
+    use super::*;
+
+    /// Every event there is, with every stage it can meet.
+    fn events() -> Vec<(String, ItemEvent)> {
+        let mut events = vec![("claim".to_owned(), ItemEvent::Claim)];
+        events.push(("start".into(), ItemEvent::Start));
+        for agent_stage in [false, true] {
+            let at = if agent_stage { "agent" } else { "human" };
+            for to_agent in [false, true] {
+                let to = if to_agent { "agent" } else { "human" };
+                let event = ItemEvent::CompleteStage { agent_stage, to_agent };
+                events.push((format!("complete {at} -> {to}"), event));
+            }
+            events.push((format!("complete {at} -> end"), ItemEvent::Finish { agent_stage }));
+            events.push((format!("rerun at {at}"), ItemEvent::RerunAgent { agent_stage }));
+        }
+        events.push(("cancel".into(), ItemEvent::Cancel));
+        events
+    }
+
+    #[test]
+    fn the_table_of_all_moves() {
+        let mut table = Vec::new();
+        for state in ItemState::ALL {
+            for (name, event) in events() {
+                let outcome = match state.apply(event) {
+                    Ok(step) => format!("{} {:?}", step.next.as_str(), step.effects),
+                    Err(_) => "-".to_owned(),
+                };
+                table.push(format!("{:<12}{name:<24}{outcome}", state.as_str()));
+            }
+        }
+        insta::assert_snapshot!("moves", table.join("\n"));
+    }
+
+    #[test]
+    fn the_texts_of_states_are_their_stored_form() {
+        for state in ItemState::ALL {
+            assert_eq!(ItemState::parse(state.as_str()), Some(state));
+            let json = serde_json::to_value(state).unwrap();
+            assert_eq!(json, serde_json::json!(state.as_str()));
+        }
+    }
+
+    proptest! {
+        #[test]
+        fn nothing_leaves_a_closed_state(
+            picks in prop::collection::vec(any::<prop::sample::Index>(), 1..60),
+        ) {
+            let events = events();
+            let mut state = ItemState::Pending;
+            for pick in picks {
+                let (_, event) = pick.get(&events);
+                match state.apply(*event) {
+                    Ok(step) => {
+                        prop_assert!(!state.is_closed());
+                        let leaves = step.effects.iter().any(|effect| {
+                            matches!(effect, Effect::CompleteVisit | Effect::LeaveVisit)
+                        });
+                        let enters = step.effects.contains(&Effect::EnterStage);
+                        // A stay ends exactly when another begins or the item closes.
+                        prop_assert_eq!(leaves, enters || step.next.is_closed());
+                        state = step.next;
+                    }
+                    Err(illegal) => prop_assert_eq!(illegal.state, state.as_str()),
+                }
+            }
+        }
     }
 }

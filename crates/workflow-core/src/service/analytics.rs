@@ -74,3 +74,40 @@ fn named(workflow: WorkflowId, definition: &Definition, figures: WorkflowFigures
         stages,
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::model::validate::{Place, workflow};
+    use crate::model::{RouteInput, StageInput, StageType, WorkflowInput};
+
+    #[test]
+    fn stages_come_in_order_with_or_without_traffic_and_old_ones_last() {
+        let stage = |id: &str, to: &str| StageInput {
+            id: id.into(),
+            display_name: id.to_uppercase(),
+            kind: Some(StageType::Human),
+            routes: vec![RouteInput { target: to.into(), ..RouteInput::default() }],
+            ..StageInput::default()
+        };
+        let asked = WorkflowInput {
+            display_name: "x".into(),
+            stages: vec![stage("b", "a"), stage("a", "")],
+            ..WorkflowInput::default()
+        };
+        let user = primitives::UserId::generate();
+        let (_, definition) = workflow(&asked, Place::Template, user).unwrap();
+        let entered = |n| StageFigures { entered: n, ..StageFigures::default() };
+        let id = |id: &str| StageId(id.into());
+        let stages = vec![(id("z"), entered(1)), (id("a"), entered(2)), (id("old"), entered(3))];
+        let figures = WorkflowFigures { total: 9, stages, ..WorkflowFigures::default() };
+        let named = named(WorkflowId::generate(), &definition, figures);
+        let shown: Vec<_> = named
+            .stages
+            .iter()
+            .map(|stage| (stage.id.0.as_str(), stage.display_name.as_str(), stage.figures.entered))
+            .collect();
+        assert_eq!(shown, [("b", "B", 0), ("a", "A", 2), ("old", "old", 3), ("z", "z", 1)]);
+        assert_eq!(named.total, 9);
+    }
+}

@@ -8,7 +8,8 @@ use permissions::{CodeUse, Grant, Reporter, Visible};
 use primitives::{RecommendationId, clip};
 use serde_json::json;
 
-use super::items::{NOT_FOUND, stage_of};
+use super::item_rules::stage_of;
+use super::items::NOT_FOUND;
 use super::{AssistBrief, AssistRun, Items, Reported, RunResult};
 use crate::WorkflowError;
 use crate::model::{

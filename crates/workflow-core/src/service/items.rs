@@ -4,12 +4,13 @@ use std::sync::Arc;
 
 use audit::AuditEvent;
 use events::{Once, RunOrder};
-use permissions::{
-    Admitted, CodeUse, Grant, ItemsCreate, ItemsEdit, ItemsManage, Permission, WorkflowsView,
-};
+use permissions::{Admitted, CodeUse, Grant, ItemsCreate, ItemsEdit, Permission, WorkflowsView};
 use primitives::{Checked, Clock, Page, PageRequest, WorkItemId, WorkflowId};
 use serde_json::json;
 
+use super::item_rules::{
+    manages, may_claim, next_stage, not_assignee, refuse_closed, refuse_live_run, stage_of,
+};
 use super::view::admitted;
 use super::{
     CancelInput, CompleteInput, Etag, ItemInput, ItemView, create_item, expect_version, remember,
@@ -17,8 +18,7 @@ use super::{
 };
 use crate::WorkflowError;
 use crate::model::{
-    Assignment, Change, ItemEvent, ItemMove, ItemState, LockedItem, Move, Stage, Transition,
-    WorkItem, condition, data, validate,
+    Change, ItemEvent, ItemMove, ItemState, LockedItem, Move, Transition, WorkItem, data, validate,
 };
 use crate::store::{ItemFilter, WorkflowStore, WorkflowTx};
 
@@ -368,59 +368,4 @@ impl Items {
         tx.commit().await?;
         Ok(view)
     }
-}
-
-/// The stage the item is at, in the revision it is pinned to.
-pub(super) fn stage_of(row: &LockedItem) -> Result<&Stage, WorkflowError> {
-    let missing = || WorkflowError::internal("an item is at a stage its revision lacks");
-    row.definition.stage(&row.item.stage).ok_or_else(missing)
-}
-
-/// Where `completed` goes from `stage`: the first route whose condition holds.
-fn next_stage<'a>(
-    row: &'a LockedItem,
-    stage: &Stage,
-    completed: &WorkItem,
-) -> Result<Option<&'a Stage>, WorkflowError> {
-    let no_route = || WorkflowError::wrong_state("NO_ROUTE", "no route leads out of the stage");
-    let route = condition::choose(&stage.routes, completed).ok_or_else(no_route)?;
-    let Some(target) = &route.target else { return Ok(None) };
-    row.definition.stage(target).map(Some).ok_or_else(no_route)
-}
-
-fn may_claim(grant: &Grant<ItemsEdit>, row: &LockedItem, stage: &Stage) -> bool {
-    match &stage.assignment {
-        Assignment::Anyone => true,
-        Assignment::User(user) => *user == grant.user(),
-        Assignment::Role(role) => grant
-            .caller()
-            .teams()
-            .iter()
-            .filter(|held| primitives::Tenant::Team(held.team) == row.item.tenant)
-            .any(|held| held.roles.contains(role)),
-    }
-}
-
-fn manages<P: Permission>(grant: &Grant<P>, row: &LockedItem) -> bool {
-    grant.caller().holds::<ItemsManage>(row.item.tenant)
-}
-
-pub(super) fn refuse_closed(item: &WorkItem) -> Result<(), WorkflowError> {
-    if item.state.is_closed() {
-        let message = format!("the item is {}", item.state.as_str());
-        return Err(WorkflowError::wrong_state("WORK_ITEM_CLOSED", message));
-    }
-    Ok(())
-}
-
-fn refuse_live_run(item: &WorkItem) -> Result<(), WorkflowError> {
-    if item.live_run.is_some() {
-        let message = "the agent is still at work at this stage";
-        return Err(WorkflowError::wrong_state("RUN_IN_PROGRESS", message));
-    }
-    Ok(())
-}
-
-fn not_assignee(message: &str) -> WorkflowError {
-    WorkflowError::wrong_state("NOT_ASSIGNEE", message)
 }

@@ -7,6 +7,7 @@
 mod analytics;
 mod assist;
 mod create_item;
+mod item_rules;
 mod items;
 mod reviews;
 mod templates;

@@ -8,7 +8,7 @@ use permissions::{Grant, ItemsEdit};
 use primitives::{Checked, Clock, InvalidArgs, WorkItemId};
 use serde_json::json;
 
-use super::items::refuse_closed;
+use super::item_rules::refuse_closed;
 use super::{ItemView, Items, ReviewInput, expect_version, remember, replayed};
 use crate::WorkflowError;
 use crate::model::{Recommendation, ReservedKey, Verdict, WorkItem, data, validate};

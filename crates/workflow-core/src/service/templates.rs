@@ -219,3 +219,101 @@ fn copy_definition(from: &Definition, tenant: Tenant, user: UserId, automates: b
     });
     Definition { stages: stages.collect(), triggers: triggers.collect() }
 }
+
+#[cfg(test)]
+mod tests {
+    use std::collections::HashSet;
+
+    use primitives::TeamId;
+
+    use super::*;
+    use crate::model::validate::Place;
+    use crate::model::{AssignmentInput, TriggerInput, WorkflowInput};
+
+    /// A template with everything that a copy may lose.
+    fn template() -> Workflow {
+        let seeder = Seeder::at_start(UserId::generate());
+        let shipped = templates::seeded(&seeder).unwrap().swap_remove(1);
+        let mut row = seeded_row(shipped, seeder.user(), Timestamp::from_micros(0));
+        let asked = WorkflowInput {
+            display_name: "x".into(),
+            stages: vec![crate::model::StageInput {
+                id: "one".into(),
+                display_name: "One".into(),
+                kind: Some(crate::model::StageType::AgentAssist),
+                assignment: AssignmentInput::Role("lead".into()),
+                agent_auto_apply: true,
+                ..Default::default()
+            }],
+            triggers: vec![TriggerInput {
+                event_type: "agent.apply.success".into(),
+                enabled: true,
+                description: String::new(),
+            }],
+            ..Default::default()
+        };
+        let (_, extra) = validate::workflow(&asked, Place::Template, seeder.user()).unwrap();
+        row.definition.stages.extend(extra.stages);
+        row.definition.triggers = extra.triggers;
+        row
+    }
+
+    fn copied(tenant: Tenant, automates: bool) -> (Workflow, Workflow, UserId) {
+        let (template, user) = (template(), UserId::generate());
+        let now = Timestamp::from_micros(1);
+        let copy = copy(&template, tenant, user, automates, "Mine".into(), now);
+        (template, copy, user)
+    }
+
+    #[test]
+    fn a_copy_has_ids_of_its_own_and_routes_that_follow_them() {
+        let team = Tenant::Team(TeamId::generate());
+        let (template, copy, user) = copied(team, true);
+        assert_eq!((copy.tenant, copy.creator, copy.is_template), (team, user, false));
+        assert_eq!((copy.seed_key.as_deref(), copy.revision), (None, 1));
+        let source = copy.source.unwrap();
+        assert_eq!((source.template, source.revision), (template.template_id(), 1));
+
+        let ids = |row: &Workflow| -> HashSet<StageId> {
+            row.definition.stages.iter().map(|stage| stage.id.clone()).collect()
+        };
+        assert!(ids(&template).is_disjoint(&ids(&copy)));
+        assert_eq!(ids(&copy).len(), template.definition.stages.len());
+        let place = |row: &Workflow, id: &StageId| {
+            row.definition.stages.iter().position(|stage| stage.id == *id).unwrap()
+        };
+        for (old, new) in template.definition.stages.iter().zip(&copy.definition.stages) {
+            assert!(new.id.0.len() <= 64, "{}", new.id);
+            for (before, after) in old.routes.iter().zip(&new.routes) {
+                assert_eq!(before.condition, after.condition);
+                assert_eq!(
+                    before.target.as_ref().map(|id| place(&template, id)),
+                    after.target.as_ref().map(|id| place(&copy, id)),
+                );
+            }
+        }
+        let [old] = &template.definition.triggers[..] else { panic!("one trigger") };
+        let [new] = &copy.definition.triggers[..] else { panic!("one trigger") };
+        assert_ne!(old.id, new.id);
+        assert_eq!((new.enabled, new.set_by), (true, user));
+        let last = copy.definition.stages.last().unwrap();
+        assert_eq!(last.auto_apply_set_by, Some(user), "not the template's author");
+    }
+
+    #[test]
+    fn without_the_rights_nothing_acts_by_itself() {
+        let (_, copy, _) = copied(Tenant::Team(TeamId::generate()), false);
+        assert!(copy.definition.triggers.iter().all(|trigger| !trigger.enabled));
+        assert!(copy.definition.stages.iter().all(|stage| stage.auto_apply_set_by.is_none()));
+    }
+
+    #[test]
+    fn a_personal_copy_asks_for_no_role() {
+        let (template, copy, _) = copied(Tenant::Person(UserId::generate()), true);
+        let role = |row: &Workflow| row.definition.stages.last().unwrap().assignment.clone();
+        assert_eq!(role(&template), Assignment::Role("lead".into()));
+        assert_eq!(role(&copy), Assignment::Anyone);
+        let (_, in_team, _) = copied(Tenant::Team(TeamId::generate()), true);
+        assert_eq!(role(&in_team), Assignment::Role("lead".into()));
+    }
+}

@@ -95,7 +95,8 @@ impl Triggers {
                 if !tx.insert_firing(&firing).await? {
                     return Ok(None);
                 }
-                let fired = fired.with(details(&firing)).ended(Outcome::Denied);
+                let outcome = if refusal.is_none() { Outcome::Denied } else { Outcome::Failure };
+                let fired = fired.with(details(&firing)).ended(outcome);
                 tx.record(vec![fired]).await?;
                 tx.commit().await?;
                 return Ok(Some(firing));
@@ -195,4 +196,103 @@ fn details(firing: &Firing) -> serde_json::Value {
         "reason": firing.reason,
         "work_item": firing.work_item,
     })
+}
+
+#[cfg(test)]
+mod tests {
+    use events::{Cause, EventType};
+    use primitives::{EventId, TeamId, Timestamp, TriggerId, UserId};
+
+    use super::*;
+    use crate::model::{Definition, Trigger};
+
+    fn event(tenant: Tenant, principal: UserId) -> EventRecord {
+        EventRecord {
+            id: EventId::generate(),
+            kind: EventType::ApplySuccess,
+            version: 1,
+            tenant,
+            principal,
+            cause: None,
+            summary: "Applied".into(),
+            repository: None,
+            payload: json!({ "files": ["a\0.rs"] }),
+            time: Timestamp::from_micros(7),
+        }
+    }
+
+    fn workflow(tenant: Tenant, enabled: bool) -> (Workflow, TriggerMatch) {
+        let user = UserId::generate();
+        let trigger = Trigger {
+            id: TriggerId::generate(),
+            event_type: EventType::ApplySuccess,
+            enabled,
+            description: String::new(),
+            set_by: user,
+        };
+        let now = Timestamp::from_micros(0);
+        let row = Workflow {
+            id: WorkflowId::generate(),
+            tenant,
+            is_template: false,
+            seed_key: None,
+            display_name: "Change Review".into(),
+            description: String::new(),
+            icon: String::new(),
+            category: String::new(),
+            tags: vec![],
+            definition: Definition { stages: vec![], triggers: vec![trigger.clone()] },
+            revision: 1,
+            source: None,
+            creator: user,
+            created_at: now,
+            updated_at: now,
+            deleted_at: None,
+            version: 1,
+        };
+        let reached = TriggerMatch { trigger: trigger.id, workflow: row.id, tenant };
+        (row, reached)
+    }
+
+    #[test]
+    fn events_stay_where_they_happened_or_with_their_causer() {
+        let (team, ann) = (Tenant::Team(TeamId::generate()), UserId::generate());
+        let event = event(team, ann);
+        assert!(reaches(&event, team));
+        assert!(reaches(&event, Tenant::Person(ann)));
+        assert!(!reaches(&event, Tenant::Person(UserId::generate())));
+        assert!(!reaches(&event, Tenant::Team(TeamId::generate())));
+        assert!(!reaches(&event, Tenant::Global));
+    }
+
+    #[test]
+    fn each_refusal_has_its_reason() {
+        let team = Tenant::Team(TeamId::generate());
+        let mut happened = event(team, UserId::generate());
+        let (row, reached) = workflow(team, true);
+        assert_eq!(refusal(&happened, &row, &reached), None);
+        let (off, other) = workflow(team, false);
+        assert_eq!(refusal(&happened, &off, &other), Some("TRIGGER_DISABLED"));
+        assert_eq!(refusal(&happened, &row, &other), Some("TRIGGER_DISABLED"));
+        let gone = Workflow { deleted_at: Some(Timestamp::from_micros(1)), ..row.clone() };
+        assert_eq!(refusal(&happened, &gone, &reached), Some("WORKFLOW_DELETED"));
+
+        let root = EventId::generate();
+        happened.cause = Some(Cause { root, parent: root, depth: MAX_DEPTH - 1 });
+        assert_eq!(refusal(&happened, &row, &reached), None);
+        happened.cause = Some(Cause { root, parent: root, depth: MAX_DEPTH });
+        assert_eq!(refusal(&happened, &row, &reached), Some("DEPTH_EXCEEDED"));
+    }
+
+    #[test]
+    fn the_item_carries_the_event() {
+        let team = Tenant::Team(TeamId::generate());
+        let event = event(team, UserId::generate());
+        let (_, reached) = workflow(team, true);
+        let data = event_data(&event, &reached).unwrap();
+        assert_eq!(data["triggered_by"], "agent_event");
+        let carried: AgentEvent = serde_json::from_value(data["agent_event"].clone()).unwrap();
+        assert_eq!((carried.id, carried.trigger), (event.id, reached.trigger));
+        assert_eq!(carried.payload, json!({ "files": ["a.rs"] }));
+    }
 }

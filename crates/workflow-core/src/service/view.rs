@@ -159,3 +159,46 @@ pub(crate) fn admitted<P: permissions::Permission, T: Tenanted>(
     let items = items.into_iter().filter_map(|row| grant.admit(row).ok());
     primitives::Page { items: items.map(permissions::Admitted::into_inner).collect(), next }
 }
+
+#[cfg(test)]
+mod tests {
+    use primitives::PatchId;
+    use serde_json::json;
+
+    use super::*;
+    use crate::model::condition::tests::item;
+    use crate::model::data;
+
+    #[test]
+    fn a_remembered_answer_reads_back_as_it_was() {
+        let view = ItemView {
+            item: item(json!({"a": [1, 2.5, null], "agent_x": {"b": true}})),
+            workflow_name: "Bugs".into(),
+            stage_name: "Intake".into(),
+        };
+        let remembered = serde_json::to_value(&view).unwrap();
+        assert_eq!(serde_json::from_value::<ItemView>(remembered).unwrap(), view);
+    }
+
+    #[test]
+    fn reserved_keys_are_typed_and_absent_when_broken() {
+        let mut row = item(json!({"agent_recommendation": "nonsense"}));
+        let result = AutoApplyResult {
+            run: RunId::generate(),
+            success: true,
+            patch: Some(PatchId::generate()),
+            files_changed: vec!["a.rs".into()],
+            engine: "scripted".into(),
+            summary: String::new(),
+            error: String::new(),
+            guard: String::new(),
+        };
+        data::set(&mut row.data, ReservedKey::AutoApplyResult, &result).unwrap();
+        let error = "the model is not reachable";
+        data::set(&mut row.data, ReservedKey::RecommendationError, &error).unwrap();
+        let view = ItemView { item: row, workflow_name: String::new(), stage_name: String::new() };
+        assert_eq!(view.auto_apply_result(), Some(result));
+        assert_eq!(view.recommendation_error().as_deref(), Some(error));
+        assert_eq!((view.recommendation(), view.agent_event()), (None, None));
+    }
+}

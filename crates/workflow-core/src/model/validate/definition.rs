@@ -153,10 +153,8 @@ impl Judge<'_> {
                 Assignment::Anyone
             }
             AssignmentInput::Role(role) => {
-                let teamless = matches!(
-                    self.place,
-                    Place::Workflow(Tenant::Person(_)) | Place::Workflow(Tenant::Global)
-                );
+                let teamless =
+                    matches!(self.place, Place::Workflow(Tenant::Person(_) | Tenant::Global));
                 if teamless {
                     self.note("assignment.role", "roles are held in teams: name a team");
                 }
@@ -210,7 +208,7 @@ impl Judge<'_> {
 
     fn target_path(&mut self, value: &str) -> String {
         let path = self.text("agent_target_path", PATH, value);
-        let path = path.strip_suffix('/').unwrap_or(&path);
+        let path = path.strip_suffix('/').filter(|path| !path.is_empty()).unwrap_or(&path);
         let clean = |part: &str| {
             !part.is_empty()
                 && !matches!(part, "." | "..")

@@ -179,3 +179,6 @@ fn run_order(item: &WorkItem, principal: UserId, now: Timestamp) -> RunOrder {
         time: now,
     }
 }
+
+#[cfg(test)]
+mod tests;

@@ -81,11 +81,11 @@ pub fn choose<'a>(routes: &'a [StageRoute], item: &WorkItem) -> Option<&'a Stage
 
 /// Whether the condition is true of the item.
 fn holds(source: &str, facts: &Facts) -> bool {
-    if uses_macro(source) && facts.work() > MAX_WORK {
-        return false;
-    }
     let answer = guarded(|| {
         let program = compile(source)?;
+        if comprehends(program.expression()) && facts.work() > MAX_WORK {
+            return None;
+        }
         let mut context = Context::with_env(Arc::clone(&WITH_MACROS));
         context.add_variable_from_value("item", facts.item.clone());
         context.add_variable_from_value("data", facts.data.clone());
@@ -103,9 +103,23 @@ fn guarded<T>(run: impl FnOnce() -> Option<T>) -> Option<T> {
     catch_unwind(AssertUnwindSafe(run)).ok().flatten()
 }
 
-/// Whether a comprehension may be in it; a text that only mentions one costs nothing else.
-fn uses_macro(source: &str) -> bool {
-    MACROS.iter().any(|name| source.contains(name))
+/// Whether an expression, with macros expanded, goes through a list.
+fn comprehends(node: &IdedExpr) -> bool {
+    match &node.expr {
+        Expr::Comprehension(_) => true,
+        Expr::Call(call) => call.target.iter().any(|node| comprehends(node)) || any(&call.args),
+        Expr::Select(select) => comprehends(&select.operand),
+        Expr::List(list) => any(&list.elements),
+        Expr::Map(map) => map.entries.iter().any(|entry| match &entry.expr {
+            EntryExpr::MapEntry(entry) => comprehends(&entry.key) || comprehends(&entry.value),
+            EntryExpr::StructField(field) => comprehends(&field.value),
+        }),
+        Expr::Literal(_) | Expr::Ident(_) | Expr::Struct(_) | Expr::Unspecified => false,
+    }
+}
+
+fn any(nodes: &[IdedExpr]) -> bool {
+    nodes.iter().any(comprehends)
 }
 
 /// Deepest bracket, strings included: more than there are is as good as too many.
@@ -331,3 +345,6 @@ fn number(number: &serde_json::Number) -> Value {
     }
     Value::Float(double)
 }
+
+#[cfg(test)]
+pub(crate) mod tests;

@@ -1,0 +1,62 @@
+//! Who may move an item, and when: the refusals of state and person.
+
+use permissions::{Grant, ItemsEdit, ItemsManage, Permission};
+use primitives::Tenant;
+
+use crate::WorkflowError;
+use crate::model::{Assignment, LockedItem, Stage, WorkItem, condition};
+
+/// The stage the item is at, in the revision it is pinned to.
+pub(super) fn stage_of(row: &LockedItem) -> Result<&Stage, WorkflowError> {
+    let missing = || WorkflowError::internal("an item is at a stage its revision lacks");
+    row.definition.stage(&row.item.stage).ok_or_else(missing)
+}
+
+/// Where `completed` goes from `stage`: the first route whose condition holds.
+pub(super) fn next_stage<'a>(
+    row: &'a LockedItem,
+    stage: &Stage,
+    completed: &WorkItem,
+) -> Result<Option<&'a Stage>, WorkflowError> {
+    let no_route = || WorkflowError::wrong_state("NO_ROUTE", "no route leads out of the stage");
+    let route = condition::choose(&stage.routes, completed).ok_or_else(no_route)?;
+    let Some(target) = &route.target else { return Ok(None) };
+    row.definition.stage(target).map(Some).ok_or_else(no_route)
+}
+
+pub(super) fn may_claim(grant: &Grant<ItemsEdit>, row: &LockedItem, stage: &Stage) -> bool {
+    match &stage.assignment {
+        Assignment::Anyone => true,
+        Assignment::User(user) => *user == grant.user(),
+        Assignment::Role(role) => grant
+            .caller()
+            .teams()
+            .iter()
+            .filter(|held| Tenant::Team(held.team) == row.item.tenant)
+            .any(|held| held.roles.contains(role)),
+    }
+}
+
+pub(super) fn manages<P: Permission>(grant: &Grant<P>, row: &LockedItem) -> bool {
+    grant.caller().holds::<ItemsManage>(row.item.tenant)
+}
+
+pub(super) fn refuse_closed(item: &WorkItem) -> Result<(), WorkflowError> {
+    if item.state.is_closed() {
+        let message = format!("the item is {}", item.state.as_str());
+        return Err(WorkflowError::wrong_state("WORK_ITEM_CLOSED", message));
+    }
+    Ok(())
+}
+
+pub(super) fn refuse_live_run(item: &WorkItem) -> Result<(), WorkflowError> {
+    if item.live_run.is_some() {
+        let message = "the agent is still at work at this stage";
+        return Err(WorkflowError::wrong_state("RUN_IN_PROGRESS", message));
+    }
+    Ok(())
+}
+
+pub(super) fn not_assignee(message: &str) -> WorkflowError {
+    WorkflowError::wrong_state("NOT_ASSIGNEE", message)
+}
