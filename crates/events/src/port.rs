@@ -86,6 +86,14 @@ pub trait OutboxQueue: Send + Sync {
     async fn backlog(&self) -> Result<(u64, Duration), EventError>;
 }
 
+/// Removes what is kept for a while only.
+#[async_trait]
+pub trait Retention: Send + Sync {
+    /// Forgets remembered answers older than this (at least 24 h) by database time; returns
+    /// how many.
+    async fn forget_answers(&self, older_than: Duration) -> Result<u64, EventError>;
+}
+
 /// Tells workers of this process that there is something to do.
 #[async_trait]
 pub trait Wakeups: Send + Sync {

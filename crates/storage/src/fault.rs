@@ -3,7 +3,7 @@
 //! The one place that reads driver errors. Causes travel as text for the log; callers see
 //! kinds only.
 
-use audit::port::AuditError;
+use audit::port::{AuditError, AuditReadError};
 use events::EventError;
 use permissions::SourceError;
 use sea_orm::{DbErr, RuntimeErr, SqlErr, sqlx};
@@ -111,6 +111,16 @@ impl From<Fault> for directory::store::StoreError {
             fault @ (Fault::Stale | Fault::Taken(_)) => Self::Unavailable(fault.to_string()),
             Fault::Unavailable(cause) => Self::Unavailable(cause),
             Fault::Internal(cause) => Self::Internal(cause),
+        }
+    }
+}
+
+impl From<Fault> for AuditReadError {
+    fn from(fault: Fault) -> Self {
+        match fault {
+            Fault::PolicyMoved(epoch) => Self::PolicyMoved(epoch),
+            Fault::Unavailable(cause) => Self::Unavailable(cause),
+            fault => Self::Internal(fault.to_string()),
         }
     }
 }

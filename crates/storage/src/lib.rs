@@ -8,8 +8,13 @@
 mod agent;
 mod db;
 mod dialect;
+mod directory;
 mod fault;
 mod migrate;
+mod queue;
+mod records;
+mod refusals;
+mod retention;
 mod row;
 mod trail;
 mod tx;
@@ -19,5 +24,6 @@ mod workflow;
 
 pub use db::{ConnectError, RunLimits, Storage, StorageOptions};
 pub use migrate::MigrateError;
+pub use refusals::Refusals;
 pub use tx::Tx;
 pub use wake::Wake;

@@ -5,7 +5,7 @@
 
 use migrations::Migration;
 use sea_orm::sea_query::Query;
-use sea_orm::{ConnectionTrait, DbErr, ExprTrait};
+use sea_orm::{ConnectionTrait, DbErr};
 use sha2::{Digest, Sha256};
 
 use crate::dialect::Dialect;

@@ -2,7 +2,7 @@
 
 use permissions::Scope;
 use primitives::WorkflowId;
-use sea_orm::sea_query::{Alias, CaseStatement, Expr, Func, Query, SelectStatement, SimpleExpr};
+use sea_orm::sea_query::{Alias, CaseStatement, Func, Query, SelectStatement, SimpleExpr};
 use sea_orm::{ConnectionTrait, ExprTrait, FromQueryResult};
 use uuid::Uuid;
 use workflow_core::model::{StageFigures, StageId, WorkflowFigures};

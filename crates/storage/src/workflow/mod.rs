@@ -3,9 +3,13 @@
 mod convert;
 mod definitions;
 mod figures;
+mod lock;
 mod query;
+mod resolve;
+mod runs;
 mod save;
 mod trigger;
+mod visit;
 
 pub(crate) use definitions::Definitions;
 

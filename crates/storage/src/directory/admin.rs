@@ -1,0 +1,193 @@
+//! Changes of people, roles and switches.
+//!
+//! **Invariant:** what changes a policy raises its epoch in the same transaction; what changes
+//! nothing does not, so that seeding again at each start disturbs nobody.
+
+use async_trait::async_trait;
+use directory::store::{PolicyAdmin, StoreError};
+use directory::{NewAssignment, SeedTeam, SeedUser};
+use permissions::AssignmentScope;
+use primitives::{RepositoryId, TeamId, Tenant, Timestamp, UserId};
+use sea_orm::sea_query::{Expr, InsertStatement, OnConflict, Query, SimpleExpr};
+use sea_orm::{ConnectionTrait, ExprTrait, StatementBuilder};
+use uuid::Uuid;
+
+use super::scope_columns;
+use crate::fault::{Fault, Result};
+use crate::row::directory::{app_user, kill_switch, role_assignment, team};
+use crate::row::insert;
+use crate::visibility::column;
+use crate::{Storage, Tx};
+
+type Answer<T> = std::result::Result<T, StoreError>;
+
+impl Storage {
+    /// Runs one change; the epoch rises if it changed anything.
+    async fn change_policy<S: StatementBuilder>(&self, change: &S) -> Result<u64> {
+        let tx = self.begin_unchecked().await?;
+        let changed = tx.run(change).await?;
+        if changed > 0 {
+            tx.raise_epoch().await?;
+        }
+        tx.commit_now().await?;
+        Ok(changed)
+    }
+
+    /// Inserts a row unless its `key` is taken; returns the id of the row that has it.
+    async fn ensure(
+        &self,
+        table: &'static str,
+        key: &'static str,
+        value: &str,
+        mut row: InsertStatement,
+    ) -> Result<Uuid> {
+        let tx = self.begin_unchecked().await?;
+        let conflict = OnConflict::column(key).do_nothing().to_owned();
+        if tx.run(row.on_conflict(conflict)).await? > 0 {
+            tx.raise_epoch().await?;
+        }
+        let id = id_of(&tx, table, key, value).await?;
+        tx.commit_now().await?;
+        Ok(id)
+    }
+
+    async fn change_user(&self, user: UserId, name: &'static str, value: bool) -> Result<()> {
+        let update = Query::update()
+            .table("app_user")
+            .value(name, value)
+            .and_where(column("app_user", "id").eq(user.as_uuid()))
+            .to_owned();
+        found(self.change_policy(&update).await?, "user")
+    }
+}
+
+fn found(changed: u64, what: &str) -> Result<()> {
+    if changed == 0 { Err(Fault::Internal(format!("there is no such {what}"))) } else { Ok(()) }
+}
+
+async fn id_of(tx: &Tx, table: &'static str, key: &'static str, value: &str) -> Result<Uuid> {
+    let select = Query::select()
+        .expr(column(table, "id"))
+        .from(table)
+        .and_where(column(table, key).eq(value))
+        .to_owned();
+    let row = tx.open.query_one(&select).await?;
+    let row = row.ok_or_else(|| Fault::Internal(format!("{table} lost a row it just got")))?;
+    Ok(row.try_get("", "id")?)
+}
+
+/// A role held already changes only if it ends at another time.
+fn assignment_insert(assignment: &NewAssignment, now: Timestamp) -> InsertStatement {
+    use role_assignment::Column::{ExpiresAt, Role, ScopeId, ScopeKind, UserId};
+
+    let (scope_kind, scope_id) = scope_columns(assignment.scope);
+    let row = role_assignment::Model {
+        user_id: assignment.user.as_uuid(),
+        scope_kind: scope_kind.into(),
+        scope_id,
+        role: assignment.role.clone(),
+        expires_at: assignment.expires_at.map(Timestamp::as_micros),
+        created_at: now.as_micros(),
+    };
+    let ends_elsewhen = no_end(column("role_assignment", "expires_at"))
+        .ne(no_end(column("excluded", "expires_at")));
+    let conflict = OnConflict::columns([UserId, ScopeKind, ScopeId, Role])
+        .update_column(ExpiresAt)
+        .action_and_where(ends_elsewhen)
+        .to_owned();
+    insert(vec![row]).on_conflict(conflict).to_owned()
+}
+
+/// Null as a number, so that it compares.
+fn no_end(expires_at: SimpleExpr) -> SimpleExpr {
+    Expr::expr(expires_at).if_null(i64::MAX)
+}
+
+#[async_trait]
+impl PolicyAdmin for Storage {
+    async fn ensure_user(&self, user: &SeedUser, now: Timestamp) -> Answer<UserId> {
+        let row = app_user::Model {
+            id: user.id.as_uuid(),
+            subject: user.subject.clone(),
+            display_name: user.display_name.clone(),
+            active: true,
+            may_apply: true,
+            created_at: now.as_micros(),
+        };
+        let id = self.ensure("app_user", "subject", &user.subject, insert(vec![row])).await?;
+        Ok(UserId::from_uuid(id))
+    }
+
+    async fn ensure_team(&self, team: &SeedTeam, now: Timestamp) -> Answer<TeamId> {
+        let row = team::Model {
+            id: team.id.as_uuid(),
+            slug: team.slug.clone(),
+            display_name: team.display_name.clone(),
+            created_at: now.as_micros(),
+        };
+        let id = self.ensure("team", "slug", &team.slug, insert(vec![row])).await?;
+        Ok(TeamId::from_uuid(id))
+    }
+
+    async fn assign(&self, assignment: &NewAssignment, now: Timestamp) -> Answer<()> {
+        self.change_policy(&assignment_insert(assignment, now)).await?;
+        Ok(())
+    }
+
+    async fn revoke(&self, user: UserId, scope: AssignmentScope, role: &str) -> Answer<()> {
+        let (kind, id) = scope_columns(scope);
+        let at = |name| column("role_assignment", name);
+        let delete = Query::delete()
+            .from_table("role_assignment")
+            .and_where(at("user_id").eq(user.as_uuid()))
+            .and_where(at("scope_kind").eq(kind))
+            .and_where(at("scope_id").eq(id))
+            .and_where(at("role").eq(role))
+            .to_owned();
+        self.change_policy(&delete).await?;
+        Ok(())
+    }
+
+    async fn set_active(&self, user: UserId, active: bool) -> Answer<()> {
+        Ok(self.change_user(user, "active", active).await?)
+    }
+
+    async fn set_may_apply(&self, user: UserId, may_apply: bool) -> Answer<()> {
+        Ok(self.change_user(user, "may_apply", may_apply).await?)
+    }
+
+    async fn set_kill_switch(
+        &self,
+        tenant: Tenant,
+        stopped: bool,
+        now: Timestamp,
+    ) -> Answer<()> {
+        use kill_switch::Column::{ChangedAt, Stopped, TenantId, TenantKind};
+
+        let row = kill_switch::Model {
+            tenant_kind: tenant.kind().as_str().into(),
+            tenant_id: tenant.id(),
+            stopped,
+            changed_at: now.as_micros(),
+        };
+        let conflict = OnConflict::columns([TenantKind, TenantId])
+            .update_columns([Stopped, ChangedAt])
+            .to_owned();
+        self.change_policy(insert(vec![row]).on_conflict(conflict)).await?;
+        Ok(())
+    }
+
+    async fn set_auto_apply_allowed(
+        &self,
+        repository: RepositoryId,
+        allowed: bool,
+    ) -> Answer<()> {
+        let update = Query::update()
+            .table("repository")
+            .value("auto_apply_allowed", allowed)
+            .value("version", Expr::col("version").add(1))
+            .and_where(column("repository", "id").eq(repository.as_uuid()))
+            .to_owned();
+        Ok(found(self.change_policy(&update).await?, "repository")?)
+    }
+}
