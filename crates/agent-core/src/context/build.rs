@@ -296,7 +296,7 @@ impl Builder<'_> {
                 out.extend(cut(document.path, &redacted.text, window, file, share));
             }
         }
-        out.sort_by(|a, b| b.score.cmp(&a.score));
+        out.sort_by_key(|slice| std::cmp::Reverse(slice.score));
         out
     }
 

@@ -103,7 +103,7 @@ impl Bundle {
         let list = |out: &mut String, name: &str, lines: Vec<String>| {
             if !lines.is_empty() {
                 open(out, boundary, name, "");
-                lines.iter().for_each(|line| out.push_str(line));
+                out.extend(lines);
                 close(out, boundary);
             }
         };

@@ -273,15 +273,15 @@ pub(super) fn is_binary(path: &str) -> bool {
 /// A file whose whole purpose is to hold secrets.
 pub fn is_secret_file(path: &str) -> bool {
     let parts = Parts::of(path);
-    let name = parts.name.as_str();
+    let (name, ext) = (parts.name.as_str(), extension(path));
     let key_copy = ["id_rsa", "id_dsa", "id_ecdsa", "id_ed25519"]
         .iter()
-        .any(|key| name.starts_with(key) && !name.ends_with(".pub"));
-    let service_account = name.ends_with(".json")
+        .any(|key| name.starts_with(key) && ext != "pub");
+    let service_account = ext == "json"
         && (name.starts_with("service-account") || name.starts_with("service_account"));
     SECRET_NAMES.contains(&name)
         || name.starts_with(".env.")
-        || name.ends_with(".env")
+        || ext == "env"
         || SECRET_ENDS.iter().any(|end| name.ends_with(end))
         || key_copy
         || service_account

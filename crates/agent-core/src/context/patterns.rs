@@ -31,6 +31,9 @@ fn is_marker(value: &str) -> bool {
     value.starts_with("[redacted:")
 }
 
+/// Kind, expression and judgement of one pattern.
+type Row = (&'static str, String, Option<fn(&str) -> bool>);
+
 /// Names that mean a secret whatever the value looks like.
 const STRONG: &str = r"(?:password|passwd|passphrase|pwd|secret|client[_-]?secret|private[_-]?key|signing[_-]?key|encryption[_-]?key)";
 /// Names that mean a secret when the value looks random.
@@ -40,7 +43,7 @@ pub(super) static PATTERNS: LazyLock<Vec<Pattern>> = LazyLock::new(|| {
     let strong = format!(r"(?i)[\w.-]*{STRONG}[\w.-]*");
     let weak = format!(r"(?i)[\w.-]*{WEAK}[\w.-]*");
     let assign = r#"["'\]]?\s*(?::?=>?|:)\s*(?:[\w.&]+\()?[bru]?"#;
-    let mut rows: Vec<(&'static str, String, Option<fn(&str) -> bool>)> = fixed();
+    let mut rows: Vec<Row> = fixed();
     for (quote, body) in [('"', r#"[^"\r\n]"#), ('\'', r"[^'\r\n]"), ('`', r"[^`\r\n]")] {
         let value = format!("{quote}(?P<s>{body}{{1,512}}){quote}");
         rows.push(("password", format!("{strong}{assign}{value}"), Some(is_no_placeholder)));
@@ -60,7 +63,7 @@ pub(super) static PATTERNS: LazyLock<Vec<Pattern>> = LazyLock::new(|| {
 });
 
 /// Shapes that need no name beside them.
-fn fixed() -> Vec<(&'static str, String, Option<fn(&str) -> bool>)> {
+fn fixed() -> Vec<Row> {
     let rows: &[(&'static str, &str)] = &[
         (
             "private_key",

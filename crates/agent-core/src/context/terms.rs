@@ -14,214 +14,48 @@ const MAX_TERMS: usize = 160;
 const MAX_IDENTIFIER: usize = 64;
 
 /// Words of a task that say nothing about where the code is.
-const STOP: &[&str] = &[
-    "the",
-    "a",
-    "an",
-    "and",
-    "or",
-    "of",
-    "to",
-    "in",
-    "on",
-    "for",
-    "with",
-    "by",
-    "from",
-    "at",
-    "as",
-    "is",
-    "are",
-    "was",
-    "were",
-    "be",
-    "been",
-    "being",
-    "it",
-    "its",
-    "this",
-    "that",
-    "these",
-    "those",
-    "no",
-    "not",
-    "if",
-    "when",
-    "then",
-    "else",
-    "so",
-    "do",
-    "does",
-    "did",
-    "done",
-    "can",
-    "could",
-    "should",
-    "would",
-    "will",
-    "shall",
-    "may",
-    "might",
-    "must",
-    "we",
-    "i",
-    "you",
-    "they",
-    "he",
-    "she",
-    "our",
-    "your",
-    "their",
-    "them",
-    "us",
-    "me",
-    "my",
-    "there",
-    "here",
-    "than",
-    "also",
-    "only",
-    "more",
-    "most",
-    "such",
-    "into",
-    "out",
-    "up",
-    "down",
-    "over",
-    "under",
-    "again",
-    "all",
-    "any",
-    "some",
-    "each",
-    "every",
-    "other",
-    "which",
-    "who",
-    "whom",
-    "what",
-    "where",
-    "how",
-    "why",
-    "because",
-    "but",
-    "while",
-    "during",
-    "after",
-    "before",
-    "between",
-    "both",
-    "now",
-    "has",
-    "have",
-    "had",
-    "use",
-    "used",
-    "using",
-    "make",
-    "makes",
-    "made",
-    "add",
-    "adds",
-    "added",
-    "fix",
-    "fixes",
-    "fixed",
-    "change",
-    "changes",
-    "changed",
-    "new",
-    "instead",
-    "via",
-    "per",
-    "let",
-    "get",
-    "gets",
-    "allow",
-    "see",
-    "still",
-    "just",
-    "please",
-    "need",
-    "needs",
-    "want",
-    "wants",
-    "like",
-    "even",
-    "too",
-    "very",
-    "never",
-    "always",
-    "once",
-    "currently",
-    "however",
-    "without",
-    "about",
-    "one",
-    "two",
-    "am",
-    "cannot",
-    "don",
-    "doesn",
-    "isn",
-    "won",
-    "nothing",
-    "something",
-    "anything",
-    "somebody",
-    "someone",
-    "people",
-    "way",
-    "thing",
-    "things",
-    "work",
-    "works",
-    "code",
-    "file",
-    "files",
-    "implement",
-    "able",
-    "same",
-    "already",
-    "yet",
-    "though",
-    "well",
-    "bug",
-    "issue",
-];
+const STOP: &str = "the a an and or of to in on for with by from at as is are was were be been being it its this \
+    that these those no not if when then else so do does did done can could should would will \
+    shall may might must we i you they he she our your their them us me my there here than also \
+    only more most such into out up down over under again all any some each every other which \
+    who whom what where how why because but while during after before between both now has have \
+    had use used using make makes made add adds added fix fixes fixed change changes changed new \
+    instead via per let get gets allow see still just please need needs want wants like even too \
+    very never always once currently however without about one two am cannot don doesn isn won \
+    nothing something anything somebody someone people way thing things work works code file \
+    files implement able same already yet though well bug issue";
 
 /// Groups of words that programmers use for one thing. A word of the task brings in the
 /// others of its group with less weight.
-const SYNONYMS: &[&[&str]] = &[
-    &["delete", "remove", "destroy"],
-    &["login", "signin", "auth", "authenticate", "authentication"],
-    &["config", "configuration", "setting", "settings", "option", "options"],
-    &["mail", "email", "mailer"],
-    &["database", "db", "storage", "store"],
-    &["fetch", "load", "request"],
-    &["sort", "order", "ordering"],
-    &["price", "cost", "amount"],
-    &["picture", "image", "photo"],
-    &["format", "render", "display"],
-    &["validate", "check", "verify"],
-    &["message", "notification", "notify"],
-    &["round", "rounding"],
-    &["error", "exception", "failure"],
-    &["folder", "directory", "dir"],
-    &["person", "user", "account", "member"],
-    &["undo", "revert", "rollback"],
-    &["search", "find", "lookup", "query", "filter"],
-    &["drag", "dnd", "drop"],
-    &["parse", "parser", "read", "import"],
-    &["write", "export", "dump"],
-    &["warehouse", "inventory", "stock"],
-    &["shipping", "delivery", "shipment"],
-    &["voucher", "coupon", "discount"],
-    &["translation", "i18n", "locale", "language"],
-    &["theme", "dark", "color", "colour"],
-    &["keyboard", "shortcut", "hotkey", "key"],
-    &["schedule", "recurring", "cron", "periodic"],
+const SYNONYMS: &[&str] = &[
+    "delete remove destroy",
+    "login signin auth authenticate authentication",
+    "config configuration setting settings option options",
+    "mail email mailer",
+    "database db storage store",
+    "fetch load request",
+    "sort order ordering",
+    "price cost amount",
+    "picture image photo",
+    "format render display",
+    "validate check verify",
+    "message notification notify",
+    "round rounding",
+    "error exception failure",
+    "folder directory dir",
+    "person user account member",
+    "undo revert rollback",
+    "search find lookup query filter",
+    "drag dnd drop",
+    "parse parser read import",
+    "write export dump",
+    "warehouse inventory stock",
+    "shipping delivery shipment",
+    "voucher coupon discount",
+    "translation i18n locale language",
+    "theme dark color colour",
+    "keyboard shortcut hotkey key",
+    "schedule recurring cron periodic",
 ];
 
 const SYNONYM_WEIGHT: f64 = 0.35;
@@ -347,7 +181,7 @@ impl QueryTerms {
             } else {
                 lower.push(String::new());
             }
-            let all_stop = parts.iter().all(|part| STOP.contains(&part.as_str()));
+            let all_stop = parts.iter().all(|part| is_stop(part));
             for part in parts.iter().filter(|part| !all_stop && !is_noise(part)) {
                 let term = stem(part);
                 terms.words.entry(term.clone()).or_insert_with(|| part.clone());
@@ -392,7 +226,7 @@ impl QueryTerms {
             if let [a, b] = pair
                 && a.len() > 1
                 && b.len() > 1
-                && !(STOP.contains(&a.as_str()) && STOP.contains(&b.as_str()))
+                && !(is_stop(a) && is_stop(b))
             {
                 self.weights.entry(format!("{a}{b}")).or_insert(JOINED_WEIGHT);
                 self.weights.entry(stem(&format!("{a}{b}"))).or_insert(JOINED_WEIGHT);
@@ -402,7 +236,7 @@ impl QueryTerms {
 
     fn add_synonyms(&mut self, words: &[String]) {
         for group in SYNONYMS {
-            let stems: Vec<String> = group.iter().map(|word| stem(word)).collect();
+            let stems: Vec<String> = group.split(' ').map(stem).collect();
             let named = words.iter().any(|word| !word.is_empty() && stems.contains(&stem(word)));
             if named {
                 for term in stems {
@@ -413,8 +247,12 @@ impl QueryTerms {
     }
 }
 
+fn is_stop(word: &str) -> bool {
+    STOP.split(' ').any(|stop| stop == word)
+}
+
 fn is_noise(part: &str) -> bool {
-    part.chars().count() < 2 || STOP.contains(&part)
+    part.chars().count() < 2 || is_stop(part)
 }
 
 #[cfg(test)]

@@ -31,6 +31,7 @@ impl StepPlanner<'_> {
         if !test_first {
             steps.extend(test);
         }
+        steps.extend(self.runners_up(&primaries));
         steps.extend(self.dependents_step(&primaries));
         steps.extend(self.document_step(&primaries));
         steps
@@ -83,6 +84,26 @@ impl StepPlanner<'_> {
         let new = files.iter().filter(|f| f.is_new).count();
         let estimate = Estimate::base(10, "a test").per(10, new, 20, "new test files");
         Some(Self::step(description, &reading(Touches::Tests), estimate, files))
+    }
+
+    /// The next best matches, which may be where the change belongs after all.
+    fn runners_up(&self, primaries: &[Primary<'_>]) -> Option<PlannedStep> {
+        let chosen = |path: &str| primaries.iter().any(|(_, facts)| facts.path == path);
+        let next: Vec<Primary<'_>> = self
+            .by_score()
+            .into_iter()
+            .take(MAX_PRIMARIES)
+            .filter(|(_, facts)| !chosen(&facts.path))
+            .collect();
+        let (_, first) = next.first()?;
+        let description = format!(
+            "Look at {} too: by the words of the task, the change may belong there as well.",
+            first.path
+        );
+        let lines = next.iter().map(|(_, facts)| facts.lines).sum();
+        let estimate = Estimate::base(2, "a second look").reading(lines, 40, 10);
+        let files = next.iter().map(|(file, facts)| Self::planned(file, facts)).collect();
+        Some(Self::step(description, &reading(Touches::Nothing), estimate, files))
     }
 
     /// Reading what refers to the changed files.

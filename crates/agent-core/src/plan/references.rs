@@ -64,10 +64,7 @@ fn note(referrers: &mut Referrers, target: &str, path: &str) {
 }
 
 /// Names that exactly one target and no other file defines, and that are not everywhere.
-fn unique_names<'a>(
-    targets: &[Document<'a>],
-    documents: &[Document<'_>],
-) -> HashMap<String, usize> {
+fn unique_names(targets: &[Document<'_>], documents: &[Document<'_>]) -> HashMap<String, usize> {
     let mut names: HashMap<String, usize> = HashMap::new();
     let mut dropped: HashSet<String> = HashSet::new();
     for (at, target) in targets.iter().enumerate() {
@@ -106,7 +103,7 @@ fn unique_names<'a>(
     names
 }
 
-/// Whether an import line of the file names the subject.
+/// Whether an import line of the file names the subject. Declaring a module is no use of it.
 fn imports(document: &Document<'_>, subject: &str) -> bool {
     document
         .text
@@ -119,9 +116,6 @@ fn is_import(line: &str) -> bool {
     let begins = [
         "use ",
         "pub use ",
-        "mod ",
-        "pub mod ",
-        "pub(crate) mod ",
         "pub(crate) use ",
         "import ",
         "from ",

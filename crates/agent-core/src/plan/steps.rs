@@ -34,12 +34,17 @@ impl<'a> StepPlanner<'a> {
             .filter_map(move |file| Some((file, facts.file(&file.path)?)))
     }
 
-    /// The files to change: the first, and those that come close to it. Source before
-    /// configuration, unless configuration is all there is or clearly better.
-    pub(super) fn primaries(&self, most: usize) -> Vec<(&'a RankedFile, &'a FileFacts)> {
+    /// Source and configuration, best first.
+    pub(super) fn by_score(&self) -> Vec<(&'a RankedFile, &'a FileFacts)> {
         let mut files: Vec<_> =
             self.ranked(FileKind::Source).chain(self.ranked(FileKind::Other)).collect();
         files.sort_by_key(|(file, _)| std::cmp::Reverse(file.score));
+        files
+    }
+
+    /// The files to change: the first, and those that come close to it.
+    pub(super) fn primaries(&self, most: usize) -> Vec<(&'a RankedFile, &'a FileFacts)> {
+        let files = self.by_score();
         let Some((best, _)) = files.first() else { return Vec::new() };
         let (score, strength) = (best.score * 4 / 5, best.strength * 3 / 5);
         let close = |(at, (file, _)): &(usize, (&RankedFile, &FileFacts))| {

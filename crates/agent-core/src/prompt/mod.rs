@@ -129,7 +129,7 @@ mod tests {
 
     #[async_trait]
     impl Model for Scripted {
-        fn name(&self) -> &str {
+        fn name(&self) -> &'static str {
             "scripted"
         }
 

@@ -1,5 +1,7 @@
 //! The words sent to a model.
 
+use std::fmt::Write as _;
+
 use sha2::{Digest, Sha256};
 
 use super::answer::AnswerProblem;
@@ -112,13 +114,7 @@ pub fn repair_text(
 }
 
 fn push_part(out: &mut String, boundary: &str, name: &str, text: &str) {
-    out.push_str(&format_open(boundary, name));
-    out.push_str(text);
-    out.push_str(&format!("\n<</{boundary}>>\n"));
-}
-
-fn format_open(boundary: &str, name: &str) -> String {
-    format!("<<{boundary} {name}>>\n")
+    let _ = writeln!(out, "<<{boundary} {name}>>\n{text}\n<</{boundary}>>");
 }
 
 /// A boundary that no part contains.
@@ -126,7 +122,10 @@ fn boundary<'a>(seed: &str, parts: impl Iterator<Item = &'a str> + Clone) -> Str
     let mut word = seed.to_owned();
     loop {
         let digest = Sha256::digest(word.as_bytes());
-        word = digest.iter().take(8).map(|byte| format!("{byte:02x}")).collect();
+        word = digest.iter().take(8).fold(String::new(), |mut hex, byte| {
+            let _ = write!(hex, "{byte:02x}");
+            hex
+        });
         if !parts.clone().any(|part| part.contains(&word)) {
             return word;
         }

@@ -16,6 +16,11 @@ pub(super) enum Place {
     Phrase,
 }
 
+/// Whether a list of words separated by spaces has this one.
+pub(super) fn listed(list: &str, word: &str) -> bool {
+    list.split(' ').any(|listed| listed == word)
+}
+
 /// One row.
 pub(super) struct Rule {
     /// Lower-case words separated by one space.
@@ -37,201 +42,29 @@ const fn phrase(words: &'static str, intent: Intent, weight: f64) -> Rule {
     Rule { words, place: Place::Phrase, intent, weight }
 }
 
-pub(super) const QUESTION_WORDS: &[&str] = &[
-    "how", "what", "what's", "why", "where", "where's", "who", "who's", "which", "when", "is",
-    "are", "was", "were", "does", "do", "did", "can", "could", "should", "would", "will", "has",
-    "have", "am",
-];
+pub(super) const QUESTION_WORDS: &str = "how what what's why where where's who who's which when is are was were does do did can could \
+    should would will has have am";
 
-/// Prefixes that only ask for the thing to be done.
-pub(super) const POLITE: &[&str] = &[
-    "please",
-    "pls",
-    "kindly",
-    "hi",
-    "hello",
-    "hey",
-    "can you",
-    "could you",
-    "would you",
-    "will you",
-    "can we",
-    "could we",
-    "could somebody",
-    "can somebody",
-    "i want you to",
-    "i want to",
-    "i would like to",
-    "i'd like to",
-    "i would like you to",
-    "i need you to",
-    "i need to",
-    "we need to",
-    "we have to",
-    "we should",
-    "we want to",
-    "we must",
-    "let's",
-    "let us",
-    "you should",
-    "you must",
-    "help me",
-    "help me to",
-    "now",
-    "also",
-    "then",
-    "just",
-    "and",
-    "goal",
-    "task",
-    "todo",
-    "so",
-];
+/// Prefixes that only ask for the thing to be done, separated by commas.
+pub(super) const POLITE: &str = "please,pls,kindly,hi,hello,hey,can you,could you,would you,will you,can we,\
+    could we,could somebody,can somebody,i want you to,i want to,i would like to,\
+    i'd like to,i would like you to,i need you to,i need to,we need to,we have to,\
+    we should,we want to,we must,let's,let us,you should,you must,help me,help me to,\
+    now,also,then,just,and,goal,task,todo,so";
 
 /// Words worth correcting.
-pub(super) const MISSPELLED: &[&str] = &[
-    "write",
-    "test",
-    "tests",
-    "review",
-    "error",
-    "refactor",
-    "rename",
-    "document",
-    "implement",
-    "create",
-    "remove",
-    "update",
-    "change",
-    "explain",
-    "commit",
-    "branch",
-    "merge",
-    "rebase",
-    "documentation",
-    "readme",
-    "changelog",
-];
+pub(super) const MISSPELLED: &str = "write test tests review error refactor rename document implement create remove update change \
+    explain commit branch merge rebase documentation readme changelog";
 
-pub(super) const COMMANDS: &[&str] = &[
-    "ls",
-    "cd",
-    "cat",
-    "grep",
-    "rg",
-    "find",
-    "rm",
-    "mkdir",
-    "rmdir",
-    "chmod",
-    "chown",
-    "cp",
-    "mv",
-    "curl",
-    "wget",
-    "tail",
-    "head",
-    "less",
-    "sed",
-    "awk",
-    "ps",
-    "top",
-    "df",
-    "du",
-    "kill",
-    "echo",
-    "export",
-    "source",
-    "ssh",
-    "scp",
-    "tar",
-    "zip",
-    "unzip",
-    "npm",
-    "npx",
-    "yarn",
-    "pnpm",
-    "node",
-    "python",
-    "python3",
-    "pip",
-    "pip3",
-    "uv",
-    "poetry",
-    "pytest",
-    "cargo",
-    "rustup",
-    "go",
-    "make",
-    "cmake",
-    "mvn",
-    "gradle",
-    "docker",
-    "docker-compose",
-    "kubectl",
-    "helm",
-    "terraform",
-    "psql",
-    "sqlite3",
-    "redis-cli",
-    "systemctl",
-    "journalctl",
-    "sudo",
-    "apt",
-    "apt-get",
-    "brew",
-    "bash",
-    "sh",
-    "touch",
-    "ln",
-    "which",
-    "whoami",
-    "env",
-    "xargs",
-    "sort",
-    "wc",
-    "diff",
-    "tsc",
-    "java",
-];
+pub(super) const COMMANDS: &str = "ls cd cat grep rg find rm mkdir rmdir chmod chown cp mv curl wget tail head less sed awk ps \
+    top df du kill echo export source ssh scp tar zip unzip npm npx yarn pnpm node python \
+    python3 pip pip3 uv poetry pytest cargo rustup go make cmake mvn gradle docker docker- \
+    compose kubectl helm terraform psql sqlite3 redis-cli systemctl journalctl sudo apt apt-get \
+    brew bash sh touch ln which whoami env xargs sort wc diff tsc java";
 
-pub(super) const GIT_VERBS: &[&str] = &[
-    "add",
-    "am",
-    "apply",
-    "bisect",
-    "blame",
-    "branch",
-    "checkout",
-    "cherry-pick",
-    "clean",
-    "clone",
-    "commit",
-    "config",
-    "diff",
-    "fetch",
-    "grep",
-    "init",
-    "log",
-    "merge",
-    "mv",
-    "pull",
-    "push",
-    "rebase",
-    "reflog",
-    "remote",
-    "reset",
-    "restore",
-    "revert",
-    "rm",
-    "show",
-    "stash",
-    "status",
-    "submodule",
-    "switch",
-    "tag",
-    "worktree",
-];
+pub(super) const GIT_VERBS: &str = "add am apply bisect blame branch checkout cherry-pick clean clone commit config diff fetch \
+    grep init log merge mv pull push rebase reflog remote reset restore revert rm show stash \
+    status submodule switch tag worktree";
 
 pub(super) const RULES: &[Rule] = &[
     // Questions that do not begin with a question word.

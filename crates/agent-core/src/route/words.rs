@@ -1,6 +1,6 @@
 //! Sentences, their words, and what their shape says.
 
-use super::rules::{COMMANDS, GIT_VERBS, MISSPELLED, POLITE, QUESTION_WORDS};
+use super::rules::{COMMANDS, GIT_VERBS, MISSPELLED, POLITE, QUESTION_WORDS, listed};
 use super::{Evidence, Intent};
 
 /// One sentence or line as lower-case words.
@@ -57,12 +57,12 @@ impl Sentence {
 
     /// A question word leads, and it is no polite order ("can you add …").
     pub(super) fn asks(&self) -> bool {
-        self.lead == 0 && self.words.first().is_some_and(|w| QUESTION_WORDS.contains(&w.as_str()))
+        self.lead == 0 && self.words.first().is_some_and(|w| listed(QUESTION_WORDS, w))
             || begins(self.lead_words(), "explain why")
             || begins(self.lead_words(), "explain how")
             || begins(self.lead_words(), "tell me")
             || (self.question_mark
-                && self.lead_words().first().is_some_and(|w| QUESTION_WORDS.contains(&w.as_str())))
+                && self.lead_words().first().is_some_and(|w| listed(QUESTION_WORDS, w)))
     }
 
     pub(super) fn leads_with(&self, phrase: &str) -> bool {
@@ -91,7 +91,7 @@ fn begins(words: &[String], phrase: &str) -> bool {
 fn polite_prefix(words: &[String]) -> usize {
     let mut at = 0;
     while let Some(rest) = words.get(at..).filter(|rest| !rest.is_empty()) {
-        let Some(phrase) = POLITE.iter().find(|p| begins(rest, p)) else { break };
+        let Some(phrase) = POLITE.split(',').find(|p| begins(rest, p)) else { break };
         let length = phrase.split(' ').count();
         if rest.len() == length {
             break;
@@ -103,11 +103,11 @@ fn polite_prefix(words: &[String]) -> usize {
 
 /// Puts the few words right that decide and are often misspelled.
 fn corrected(word: &str) -> String {
-    if MISSPELLED.contains(&word) {
+    if listed(MISSPELLED, word) {
         return word.to_owned();
     }
-    let fixed = MISSPELLED.iter().find(|right| is_slip_of(word, right));
-    fixed.map_or_else(|| word.to_owned(), |right| (*right).to_owned())
+    let fixed = MISSPELLED.split(' ').find(|right| is_slip_of(word, right));
+    fixed.unwrap_or(word).to_owned()
 }
 
 /// One letter missing or two swapped; another letter would turn "text" into "test".
@@ -138,7 +138,7 @@ pub(super) fn shell_shape(text: &str, evidence: &mut Evidence) {
     let mut parts = line.trim_start_matches("$ ").split_whitespace();
     let first = parts.next().unwrap_or_default();
     let second = parts.next();
-    if first == "git" && second.is_some_and(|s| GIT_VERBS.contains(&s)) {
+    if first == "git" && second.is_some_and(|s| listed(GIT_VERBS, s)) {
         evidence.add(Intent::GitOperation, 5.0, "is a git command".into());
         return;
     }
@@ -149,7 +149,7 @@ pub(super) fn shell_shape(text: &str, evidence: &mut Evidence) {
             "a" | "an" | "the" | "my" | "our" | "all" | "any" | "for" | "me" | "that" | "in"
         )
     });
-    if COMMANDS.contains(&first) && !prose {
+    if listed(COMMANDS, first) && !prose {
         evidence.add(Intent::Shell, 3.5, format!("begins with the command “{first}”"));
     }
     if line.contains(" && ") || line.contains(" | ") || line.contains(" || ") {
