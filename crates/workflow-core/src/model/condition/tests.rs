@@ -266,3 +266,67 @@ proptest::proptest! {
         let _ = check(&source);
     }
 }
+
+const TOKENS: [&str; 44] = [
+    "data",
+    "item",
+    ".a",
+    ".list",
+    ".n",
+    ".title",
+    "[0]",
+    "['a']",
+    "[-1]",
+    "x",
+    "1",
+    "2.5",
+    "0",
+    "-",
+    "!",
+    "'t'",
+    "true",
+    "null",
+    "==",
+    "!=",
+    "<",
+    ">=",
+    "&&",
+    "||",
+    "+",
+    "*",
+    "/",
+    "%",
+    "in",
+    "?",
+    ":",
+    "(",
+    ")",
+    "[",
+    "]",
+    ",",
+    "size(",
+    "has(",
+    "int(",
+    "string(",
+    ".exists(x,",
+    ".filter(x,",
+    ".map(x,",
+    ".contains(",
+];
+
+proptest::proptest! {
+    /// Texts that are nearly conditions reach further than random characters do.
+    #[test]
+    fn no_sentence_panics(
+        words in proptest::collection::vec(proptest::sample::select(&TOKENS[..]), 1..24),
+    ) {
+        let source = words.join(" ");
+        if check(&source).is_ok() {
+            let data = json!({
+                "a": {"b": [1]}, "list": [1, 2.5, "x", null, {"a": 1}], "n": i64::MAX, "t": "é",
+            });
+            let facts = Facts::of(&item(data));
+            proptest::prop_assert_eq!(holds(&source, &facts), holds(&source, &facts));
+        }
+    }
+}
