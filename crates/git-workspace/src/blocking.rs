@@ -14,7 +14,9 @@ use primitives::{RepositoryId, RunId};
 use crate::error::{Result, internal, to_oid};
 use crate::export::Checkouts;
 use crate::mirror::{Lock, Mirrors, private_dir};
-use crate::{collect, commit, history, import, inspect, judge, listing, refs, source, status};
+use crate::{
+    collect, commit, history, import, inspect, judge, listing, refs, source, stale, status,
+};
 
 /// Git on this machine: mirrors below `<data>/repos`, checkouts below `<data>/checkouts`.
 ///
@@ -40,6 +42,7 @@ impl GitWorkspace {
             data_dir.as_ref().canonicalize().map_err(internal("find the data folder"))?;
         let scratch = data_dir.join("scratch");
         private_dir(&scratch)?;
+        stale::remove(&scratch, |_| true);
         let mirrors = Mirrors::new(&data_dir)?;
         let checkouts = Checkouts::new(&data_dir)?;
         Ok(Self { store: Arc::new(Store { mirrors, checkouts, scratch }) })

@@ -253,4 +253,11 @@ mod tests {
             assert!(verdict(bad).is_err(), "{bad:?}");
         }
     }
+
+    proptest::proptest! {
+        #[test]
+        fn no_text_makes_it_panic(text in "[\\[\\]a-z.\"\\\\=#; \r\n\t\u{feff}ä-]{0,60}") {
+            let _ = scan(&text).and_then(|found| vet(&found));
+        }
+    }
 }

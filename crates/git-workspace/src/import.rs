@@ -8,22 +8,18 @@
 use std::collections::{BTreeSet, BinaryHeap, HashSet};
 use std::fs;
 use std::io::Write as _;
-use std::path::Path;
-use std::time::Duration;
 
 use agent_core::port::workspace::WorkspaceError;
 use git2::{ErrorCode, ObjectType, Odb, OdbLookupFlags, Oid, Repository};
 
 use crate::error::{Result, internal, unusable};
 use crate::mirror::write_synced;
+use crate::stale;
 
 /// Commits copied for one base, the base included.
 pub(crate) const HISTORY: usize = 256;
 /// A base that needs more objects than this is refused.
 const MAX_OBJECTS: usize = 4_000_000;
-
-/// No object takes this long to write.
-const STALE: Duration = Duration::from_hours(24);
 
 const MARKERS: &str = "refs/elohim/base/";
 
@@ -43,7 +39,9 @@ pub(crate) fn bring(source: &Repository, mirror: &Repository, commit: Oid) -> Re
     let objects = missing_objects(source, mirror, &plan.commits)?;
     extend_shallow(mirror, &plan.boundary)?;
     if !objects.is_empty() {
-        sweep(mirror.path());
+        for folder in ["objects", "objects/pack"] {
+            stale::remove(&mirror.path().join(folder), |name| name.contains("_git2_"));
+        }
         copy(source, mirror, &objects)?;
     }
     let name = format!("{MARKERS}{commit}");
@@ -180,21 +178,6 @@ fn copy(source: &Repository, mirror: &Repository, objects: &[Oid]) -> Result<()>
     packed.map_err(missing_object)?;
     writer.commit().map_err(internal("finish a pack"))?;
     Ok(())
-}
-
-/// Removes what libgit2 was writing when its process was killed, a day ago or earlier.
-fn sweep(mirror: &Path) {
-    for folder in ["objects", "objects/pack"] {
-        let Ok(entries) = fs::read_dir(mirror.join(folder)) else { continue };
-        for entry in entries.flatten() {
-            let unfinished = entry.file_name().to_string_lossy().contains("_git2_");
-            let age = || entry.metadata().ok()?.modified().ok()?.elapsed().ok();
-            if unfinished && age().is_some_and(|age| age > STALE) {
-                // Garbage that stays costs space only, and the next import tries again.
-                let _ = fs::remove_file(entry.path());
-            }
-        }
-    }
 }
 
 /// Adds commits to the mirror's `shallow` file; the file appears whole.

@@ -23,6 +23,7 @@ mod patch;
 mod policy;
 mod refs;
 mod source;
+mod stale;
 mod status;
 mod tree;
 

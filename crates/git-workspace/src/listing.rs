@@ -3,7 +3,7 @@
 //! Trees come from strangers: a few objects can describe billions of paths, so the walk
 //! has a budget, and names that no file system or person should meet are left out.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, HashSet};
 
 use agent_core::port::workspace::{Snapshot, TreeFile, WorkspaceError};
 use git2::{ObjectType, Oid, Repository, Tree};
@@ -46,6 +46,7 @@ pub(crate) fn list(repo: &Repository, tree: &Tree<'_>) -> Result<Listing> {
     let mut budget = MAX_ENTRIES;
     while let Some((prefix, oid, depth)) = folders.pop_front() {
         let tree = repo.find_tree(oid).map_err(internal("read a tree"))?;
+        let mut names = HashSet::new();
         for entry in &tree {
             if budget == 0 || listing.files.len() >= MAX_FILES {
                 listing.skip("too_many");
@@ -53,7 +54,9 @@ pub(crate) fn list(repo: &Repository, tree: &Tree<'_>) -> Result<Listing> {
             }
             budget -= 1;
             let name = std::str::from_utf8(entry.name_bytes()).ok();
-            let path = name.filter(|n| policy::is_listable(n)).map(|n| format!("{prefix}{n}"));
+            // A malformed tree may hold a file and a folder of one name.
+            let name = name.filter(|n| policy::is_listable(n) && names.insert((*n).to_owned()));
+            let path = name.map(|n| format!("{prefix}{n}"));
             let Some(path) = path.filter(|p| p.len() <= policy::MAX_PATH_BYTES) else {
                 listing.skip("invalid_name");
                 continue;
@@ -77,8 +80,6 @@ pub(crate) fn list(repo: &Repository, tree: &Tree<'_>) -> Result<Listing> {
 
 fn sorted(mut listing: Listing) -> Listing {
     listing.files.sort_by(|a, b| a.path.cmp(&b.path));
-    // A malformed tree may name a path twice.
-    listing.files.dedup_by(|a, b| a.path == b.path);
     listing
 }
 

@@ -13,6 +13,7 @@ use git2::{Config, ConfigLevel, Repository, RepositoryInitOptions, RepositoryOpe
 use primitives::RepositoryId;
 
 use crate::error::{Result, internal};
+use crate::stale;
 
 /// What a git binary finds that somebody points at a mirror.
 const CONFIG: &str = "[core]\n\
@@ -35,6 +36,9 @@ const OWN_CONFIG: &str = "[core]\n\
 
 const OWN_CONFIG_FILE: &str = "elohim.config";
 
+/// How the names of mirrors begin that are not whole yet.
+const DRAFT: &str = ".new-";
+
 /// What a lock protects.
 #[derive(Clone, Copy, Debug)]
 pub(crate) enum Lock {
@@ -54,6 +58,7 @@ impl Mirrors {
     pub(crate) fn new(data_dir: &Path) -> Result<Self> {
         let repos = data_dir.join("repos");
         private_dir(&repos)?;
+        stale::remove(&repos, |name| name.starts_with(DRAFT));
         Ok(Self { repos })
     }
 
@@ -86,7 +91,7 @@ impl Mirrors {
 
     fn create(&self, path: &Path) -> Result<()> {
         let draft = tempfile::Builder::new()
-            .prefix(".new-")
+            .prefix(DRAFT)
             .tempdir_in(&self.repos)
             .map_err(internal("create a mirror"))?;
         let mut options = RepositoryInitOptions::new();

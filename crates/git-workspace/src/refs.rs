@@ -48,6 +48,13 @@ fn swap(mirror: &Repository, name: &str, expected: Option<Oid>, commit: Oid) -> 
     if tip(mirror, name)? == Some(commit) {
         return Ok(());
     }
+    // A ref is a file, so none can lie below another one.
+    let above = name.match_indices('/').filter_map(|(at, _)| name.get(..at));
+    for above in above.filter(|n| n.starts_with(BRANCHES)) {
+        if tip(mirror, above)?.is_some() {
+            return Err(WorkspaceError::Conflict(format!("{above} is a branch")));
+        }
+    }
     drop_stale_lock(mirror, name);
     // Zero says that the ref must not exist, and is compared under its lock, too.
     let expected = expected.unwrap_or(Oid::ZERO_SHA1);

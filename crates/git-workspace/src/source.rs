@@ -269,3 +269,23 @@ fn head_commit(repo: &Repository) -> Result<Oid> {
         Err(_) => Err(unusable("its HEAD cannot be read")),
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use git2::ErrorClass;
+
+    use super::*;
+
+    #[test]
+    fn an_error_says_what_to_do_and_nothing_of_libgit2() {
+        for (code, expected) in [
+            (ErrorCode::Owner, "belongs to another user"),
+            (ErrorCode::NotFound, "not a git repository"),
+            (ErrorCode::GenericError, "git cannot open it"),
+        ] {
+            let text =
+                open_error(&git2::Error::new(code, ErrorClass::Config, "/secret")).to_string();
+            assert!(text.contains(expected) && !text.contains("/secret"), "{text}");
+        }
+    }
+}

@@ -155,6 +155,55 @@ async fn a_pipe_in_a_repository_does_not_hang_the_server() {
     }
 }
 
+/// Programs that a repository's owner may configure are none that the server runs.
+#[tokio::test]
+async fn nothing_that_a_repository_configures_is_run() {
+    use std::os::unix::fs::PermissionsExt as _;
+
+    let world = World::with(&[("a", "1\n"), (".gitattributes", "* filter=x diff=x merge=x\n")]);
+    let canary = world.root().join("canary");
+    let script = world.root().join("script");
+    fs::write(&script, format!("#!/bin/sh\ntouch {}\ncat\n", canary.display())).unwrap();
+    fs::set_permissions(&script, fs::Permissions::from_mode(0o755)).unwrap();
+    let hooks = world.repo.path.join(".git/hooks");
+    fs::create_dir_all(&hooks).unwrap();
+    for hook in ["post-checkout", "pre-commit", "reference-transaction", "post-index-change"] {
+        fs::copy(&script, hooks.join(hook)).unwrap();
+    }
+    let run = script.display();
+    append(
+        &world.repo.path,
+        &format!(
+            "[core]\n\tfsmonitor = {run}\n\thooksPath = {}\n\tsshCommand = {run}\n\
+             [filter \"x\"]\n\tclean = {run}\n\tsmudge = {run}\n\tprocess = {run}\n\
+             \trequired = true\n[diff \"x\"]\n\tcommand = {run}\n\ttextconv = {run}\n\
+             [diff]\n\texternal = {run}\n[uploadpack]\n\tpackObjectsHook = {run}\n",
+            hooks.display()
+        ),
+    );
+    let before = world.registered_state();
+    fs::write(world.repo.path.join("a"), "2\n").unwrap();
+    let status = world.git.status(&world.repo, 10).await.unwrap();
+    assert_eq!(status.len(), 1);
+    fs::write(world.repo.path.join("a"), "1\n").unwrap();
+
+    assert_eq!(verdict(&world, "project").await, Ok(Some("main".to_owned())));
+    let base = world.base().await;
+    world.git.recent_commits(&world.repo, &base, 10, 1000).await.unwrap();
+    let checkout = world.git.export(&world.repo, &base).await.unwrap();
+    fs::write(checkout.dir.join("a"), "2\n").unwrap();
+    let change = world.git.collect(&world.repo, &checkout).await.unwrap();
+    assert!(change.diff.contains("-1\n+2\n"), "{}", change.diff);
+    world.applies(&change, primitives::RunId::generate()).await;
+    assert!(!canary.exists());
+
+    // The trap works: the real git walks into it.
+    fs::write(world.repo.path.join("a"), "3\n").unwrap();
+    crate::world::git(&world.repo.path, &["status"], None);
+    assert!(canary.exists());
+    assert_eq!(before.len(), world.registered_state().len());
+}
+
 #[tokio::test]
 async fn linked_worktrees_and_submodules_are_named_as_what_they_are() {
     let world = World::with(&[("a", "1\n")]);

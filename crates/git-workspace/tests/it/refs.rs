@@ -100,8 +100,10 @@ async fn only_our_own_branches_are_moved() {
     };
     put("refs/heads/elohim/x/y").await.unwrap();
     // A ref cannot be a folder of refs, too.
-    assert!(put("refs/heads/elohim/x").await.is_err());
-    assert!(put("refs/heads/elohim/x/y/z").await.is_err());
+    for name in ["refs/heads/elohim/x", "refs/heads/elohim/x/y/z"] {
+        let error = put(name).await.unwrap_err();
+        assert!(matches!(error, WorkspaceError::Conflict(_)), "{name}: {error}");
+    }
 }
 
 #[tokio::test]

@@ -296,6 +296,41 @@ async fn a_few_objects_that_describe_billions_of_paths_do_not_stop_the_server() 
 }
 
 #[tokio::test]
+async fn a_malformed_tree_does_not_confuse_an_export() {
+    let world = World::empty();
+    let source = world.source();
+    let odb = source.odb().unwrap();
+    let blob = source.blob(b"x\n").unwrap();
+    let below = crate::world::tree(&source, &[(b"f", Entry::File(b"x"))]);
+    let entry = |mode: &[u8], name: &[u8], oid: git2::Oid| {
+        [mode, b" ", name, b"\0", oid.as_bytes()].concat()
+    };
+    let bytes = [
+        entry(b"100644", b"..", blob),
+        entry(b"100644", b".git", blob),
+        entry(b"40000", b".GIT", below),
+        entry(b"100644", b"a", blob),
+        entry(b"40000", b"a", below),
+        entry(b"100644", b"a/../../b", blob),
+        entry(b"100666", b"odd", blob),
+    ]
+    .concat();
+    let tree = odb.write(git2::ObjectType::Tree, &bytes).unwrap();
+    let tree = source.find_tree(tree).unwrap();
+    let who = git2::Signature::new("A", "a@b.c", &git2::Time::new(1, 0)).unwrap();
+    source.commit(Some("HEAD"), &who, &who, "odd", &tree, &[]).unwrap();
+
+    let snapshot = world.git.snapshot(&world.repo, None).await.unwrap();
+    let files: Vec<_> = snapshot.files.iter().map(|f| f.path.as_str()).collect();
+    assert_eq!(files, ["a", "odd"]);
+    let checkout = world.git.export(&world.repo, &snapshot.commit).await.unwrap();
+    let names = fs::read_dir(&checkout.dir).unwrap().count();
+    assert_eq!(names, 2);
+    let unchanged = world.git.collect(&world.repo, &checkout).await;
+    assert!(matches!(unchanged, Err(WorkspaceError::NoChange)));
+}
+
+#[tokio::test]
 async fn a_bare_repository_is_read_like_any_other() {
     let world = World::with(&[("a", "1\n")]);
     git_ok(&world.root(), &["clone", "-q", "--bare", "project", "bare.git"], None);
