@@ -1,5 +1,7 @@
 //! The policy as a whole: the matrix that reviewers read, and casbin as the oracle.
 
+#![expect(clippy::unwrap_used, reason = "a failed unwrap is a failed test")]
+
 use std::fmt::Write as _;
 use std::sync::Arc;
 
