@@ -5,7 +5,7 @@ use audit::Outcome;
 use audit::port::{AuditFilter, AuditPlace, AuditReadError, AuditReader, StoredEvent};
 use permissions::Scope;
 use primitives::{AuditEventId, Page, PageAfter, PageRequest, Tenant, Timestamp, UserId};
-use sea_orm::sea_query::{Expr, SelectStatement, SimpleExpr};
+use sea_orm::sea_query::{Expr, Func, SelectStatement, SimpleExpr};
 use sea_orm::{ConnectionTrait, EntityTrait, ExprTrait, FromQueryResult, QueryTrait};
 
 use crate::Storage;
@@ -24,17 +24,18 @@ struct RecordRow {
 fn of_place(place: AuditPlace) -> SimpleExpr {
     match place {
         AuditPlace::Tenant(tenant) => owned("audit_event", tenant),
-        AuditPlace::Own(user) => owned("audit_event", Tenant::Person(user))
-            .or(column("audit_event", "actor_id").eq(user.as_uuid())),
+        AuditPlace::Own(user) => {
+            owned("audit_event", Tenant::Person(user))
+                .or(column("audit_event", "actor_id").eq(user.as_uuid()))
+        }
     }
 }
 
 /// Compares characters: what a caller says is never made a pattern, and no collation matters.
 fn begins_with(name: &'static str, prefix: &str) -> SimpleExpr {
-    Expr::cust_with_exprs(
-        "substr($1, 1, length($2)) = $2",
-        [column("audit_event", name), Expr::val(prefix)],
-    )
+    let length = i32::try_from(prefix.chars().count()).unwrap_or(i32::MAX);
+    let first = [column("audit_event", name), Expr::val(1), Expr::val(length)];
+    Expr::from(Func::cust("substr").args(first)).eq(prefix)
 }
 
 fn records(filter: &AuditFilter, request: PageRequest) -> SelectStatement {

@@ -1,4 +1,4 @@
-//! People, teams, roles, the policy epoch, kill switches.
+//! People, teams, roles, kill switches.
 
 pub mod app_user {
     use sea_orm::entity::prelude::*;
@@ -54,22 +54,6 @@ pub mod role_assignment {
         pub role: String,
         pub expires_at: Option<i64>,
         pub created_at: i64,
-    }
-
-    #[derive(Copy, Clone, Debug, EnumIter, DeriveRelation)]
-    pub enum Relation {}
-    impl ActiveModelBehavior for ActiveModel {}
-}
-
-pub mod policy_epoch {
-    use sea_orm::entity::prelude::*;
-
-    #[derive(Clone, Debug, PartialEq, Eq, DeriveEntityModel)]
-    #[sea_orm(table_name = "policy_epoch")]
-    pub struct Model {
-        #[sea_orm(primary_key, auto_increment = false)]
-        pub only_row: i16,
-        pub epoch: i64,
     }
 
     #[derive(Copy, Clone, Debug, EnumIter, DeriveRelation)]

@@ -1,0 +1,48 @@
+//! What storage promises beyond its ports, on both databases.
+
+mod audit;
+mod counts;
+mod races;
+mod schema;
+mod transactions;
+
+use std::sync::Arc;
+
+use sea_orm::{ConnectOptions, Database, DatabaseConnection};
+use storage::{Storage, StorageOptions};
+use testkit::conformance::{Ports, Stand};
+use testkit::database::TestDb;
+
+/// The people of the conformance suites over a storage of our own making.
+async fn stand_over(storage: &Storage) -> Stand {
+    let store = Arc::new(storage.clone());
+    Stand::over(Ports {
+        workflows: store.clone(),
+        agent: store.clone(),
+        runs: store.clone(),
+        outbox: store.clone(),
+        directory: store.clone(),
+        admin: store.clone(),
+        policy: store.clone(),
+        audit: store.clone(),
+        retention: store.clone(),
+    })
+    .await
+}
+
+async fn connect(db: &TestDb) -> Storage {
+    Storage::connect(db.url(), StorageOptions::default()).await.unwrap()
+}
+
+async fn open(db: &TestDb) -> (Storage, Stand) {
+    let storage = connect(db).await;
+    let stand = stand_over(&storage).await;
+    (storage, stand)
+}
+
+/// A connection that no rule of ours guards.
+async fn raw(db: &TestDb) -> DatabaseConnection {
+    let mut options = ConnectOptions::new(db.url());
+    options.max_connections(1).sqlx_logging(false);
+    Database::connect(options).await.unwrap()
+}

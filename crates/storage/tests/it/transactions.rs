@@ -1,0 +1,148 @@
+//! Transactions leave nothing behind: not when dropped, not when cancelled, not when broken.
+
+use std::time::Duration;
+
+use permissions::{ItemsCreate, ItemsEdit, WorkflowsCreate};
+use primitives::PageRequest;
+use sea_orm::ConnectionTrait;
+use storage::{Storage, StorageOptions};
+use testkit::conformance::values;
+use testkit::database::{Backend, TestDb};
+use workflow_core::StoreError;
+use workflow_core::model::{ItemMove, WorkItem, Workflow};
+use workflow_core::store::{ItemFilter, WorkflowFilter, WorkflowStore};
+
+use super::{open, raw, stand_over};
+use testkit::conformance::Stand;
+
+/// A workflow of team core with one item, made by alice.
+pub(crate) async fn workflow_with_item(stand: &Stand) -> (Workflow, WorkItem) {
+    let workflow = values::workflow(stand.team(), stand.alice);
+    let item = values::item(&workflow, stand.alice);
+    let mut tx = stand.workflow_tx().await;
+    let row = stand.clear_new::<WorkflowsCreate, _>(stand.alice, workflow.clone());
+    assert!(tx.insert_workflow(&row).await.unwrap());
+    let row = stand.clear_new::<ItemsCreate, _>(stand.alice, item.clone());
+    tx.insert_item(&row, &values::creation(&item), &values::stay(&item)).await.unwrap();
+    tx.commit().await.unwrap();
+    (workflow, item)
+}
+
+/// Connections of this database that sit in an open transaction.
+async fn idle_in_transaction(db: &TestDb) -> i64 {
+    let raw = raw(db).await;
+    let count = "select count(*) as open from pg_stat_activity
+        where datname = current_database() and state like 'idle in transaction%'";
+    let statement = sea_orm::Statement::from_string(raw.get_database_backend(), count);
+    raw.query_one_raw(statement).await.unwrap().unwrap().try_get("", "open").unwrap()
+}
+
+async fn begin_and_read(storage: &Storage, stand: &Stand, item: &WorkItem) {
+    let mut tx = WorkflowStore::begin(storage, stand.epoch()).await.unwrap();
+    let held = tx.lock_item(&stand.scope(stand.alice), item.id).await.unwrap();
+    assert!(held.is_some());
+    tx.commit().await.unwrap();
+}
+
+testkit::on_both! {
+    async fn cancelled_calls_leave_no_transaction_open(db: TestDb) {
+        let options = StorageOptions { pool_size: 2, ..StorageOptions::default() };
+        let storage = Storage::connect(db.url(), options).await.unwrap();
+        let stand = std::sync::Arc::new(stand_over(&storage).await);
+        let (_, item) = workflow_with_item(&stand).await;
+
+        let calls: Vec<_> = (0..400_u64)
+            .map(|number| {
+                let (storage, stand, item) = (storage.clone(), stand.clone(), item.clone());
+                tokio::spawn(async move {
+                    let patience = Duration::from_micros(number % 40 * 250);
+                    let call = begin_and_read(&storage, &stand, &item);
+                    tokio::time::timeout(patience, call).await.is_err()
+                })
+            })
+            .collect();
+        let mut cancelled = 0;
+        for call in calls {
+            cancelled += u32::from(call.await.unwrap());
+        }
+        assert!(cancelled > 50, "only {cancelled} calls were cancelled");
+
+        for _ in 0..50 {
+            let call = begin_and_read(&storage, &stand, &item);
+            tokio::time::timeout(Duration::from_secs(20), call).await.unwrap();
+        }
+        if db.backend() == Backend::Postgres {
+            assert_eq!(idle_in_transaction(&db).await, 0);
+        }
+    }
+
+    async fn a_failed_write_cannot_be_committed_around(db: TestDb) {
+        let (storage, stand) = open(&db).await;
+        let (_, item) = workflow_with_item(&stand).await;
+        let scope = stand.scope(stand.alice);
+
+        let mut tx = stand.workflow_tx().await;
+        let held = tx.lock_item(&scope, item.id).await.unwrap().unwrap();
+        let stale = WorkItem { version: 7, ..held.item.clone() };
+        let step = ItemMove {
+            item: stand.clear::<ItemsEdit, _>(stand.alice, scope.show(stale).unwrap(), |_| ()),
+            transition: values::claiming(&item, stand.alice, values::at(1)),
+            left: None,
+            entered: None,
+        };
+        assert!(matches!(tx.save_move(&step).await, Err(StoreError::Stale)));
+        assert!(tx.commit().await.is_err());
+
+        let moves = storage.list_transitions(&scope, item.id, PageRequest::first()).await.unwrap();
+        assert_eq!(moves.items.len(), 1, "only the creation is there");
+    }
+
+    async fn every_read_asks_for_newer_rights(db: TestDb) {
+        let (storage, stand) = open(&db).await;
+        let (workflow, item) = workflow_with_item(&stand).await;
+        let scope = stand.scope(stand.alice);
+        stand.ports.admin.set_may_apply(stand.bob, false).await.unwrap();
+        let page = PageRequest::first();
+
+        macro_rules! moved {
+            ($($read:expr),* $(,)?) => {$(
+                match $read.await {
+                    Err(StoreError::PolicyMoved(epoch)) => assert!(epoch > scope.epoch()),
+                    _ => panic!("{} did not look at the epoch", stringify!($read)),
+                }
+            )*};
+        }
+        moved!(
+            storage.get_workflow(&scope, workflow.id),
+            storage.get_template(&scope, workflow.template_id()),
+            storage.list_workflows(&scope, false, &WorkflowFilter::default(), page),
+            storage.get_item(&scope, item.id),
+            storage.list_items(&scope, &ItemFilter::default(), page),
+            storage.list_transitions(&scope, item.id, page),
+            storage.list_firings(&scope, workflow.id, page),
+            storage.figures(&scope, workflow.id),
+            WorkflowStore::begin(&storage, scope.epoch()),
+        );
+    }
+
+    async fn commits_that_queue_something_wake_the_workers(db: TestDb) {
+        let (storage, stand) = open(&db).await;
+        let (_, item) = workflow_with_item(&stand).await;
+        let wake = storage.wake();
+        let woken = async |limit| {
+            let wait = events::Wakeups::wait(&*wake, Duration::from_secs(60));
+            tokio::time::timeout(limit, wait).await.is_ok()
+        };
+        assert!(!woken(Duration::from_millis(50)).await, "nothing was queued yet");
+
+        let mut tx = stand.workflow_tx().await;
+        tx.order_run(&values::order(&item)).await.unwrap();
+        drop(tx);
+        assert!(!woken(Duration::from_millis(50)).await, "nothing was committed");
+
+        let mut tx = stand.workflow_tx().await;
+        tx.order_run(&values::order(&item)).await.unwrap();
+        tx.commit().await.unwrap();
+        assert!(woken(Duration::from_secs(20)).await);
+    }
+}
