@@ -19,6 +19,8 @@ use crate::model::{Patch, Plan, Repository, Run, Session, WorkItemFacts};
 pub struct AgentFilter {
     pub work_item: Option<WorkItemId>,
     pub repository: Option<RepositoryId>,
+    /// For runs; patches have no session of their own.
+    pub session: Option<SessionId>,
 }
 
 /// Reads, and the way into a transaction. Lists are newest first.
@@ -112,6 +114,8 @@ pub trait AgentTx: AuditTrail + Outbox + Requests + Send {
 
     async fn insert_plan(&mut self, row: &Cleared<Plan>) -> Result<(), StoreError>;
 
+    /// Queues a run. It is due at once, and its deadline is as far off as it was from its
+    /// creation, both by the database's clock.
     async fn insert_run(&mut self, row: &Cleared<Run>) -> Result<(), StoreError>;
 
     async fn insert_patch(&mut self, row: &Cleared<Patch>) -> Result<(), StoreError>;

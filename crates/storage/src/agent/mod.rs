@@ -109,7 +109,8 @@ fn after<K>(key: Timestamp, id: primitives::Id<K>) -> PageAfter {
 fn narrow<E: EntityTrait>(filter: AgentFilter) -> impl Iterator<Item = SimpleExpr> {
     let item = filter.work_item.map(|id| column::<E>("work_item_id").eq(id.as_uuid()));
     let repository = filter.repository.map(|id| column::<E>("repository_id").eq(id.as_uuid()));
-    item.into_iter().chain(repository)
+    let session = filter.session.map(|id| column::<E>("session_id").eq(id.as_uuid()));
+    item.into_iter().chain(repository).chain(session)
 }
 
 type Stored<T> = std::result::Result<T, StoreError>;

@@ -15,7 +15,7 @@ use super::{select_one, shown};
 use crate::Tx;
 use crate::fault::{Fault, Result};
 use crate::row::agent::{agent_run, patch, session};
-use crate::row::{insert, micros};
+use crate::row::{insert, insert_with, micros};
 use crate::visibility::owned;
 
 type Stored<T> = std::result::Result<T, StoreError>;
@@ -74,6 +74,21 @@ impl Tx {
         self.storage.dialect().lock_rows(&mut select, "agent_run");
         let Some(row) = self.open.query_one(&select).await? else { return Ok(None) };
         Ok(Some(Run::from_row(agent_run::Model::from_query_result(&row, "")?)?))
+    }
+
+    /// Due at once, and with all the time it was given, by the database's clock: that is the
+    /// one that claims look at, and the caller's may differ.
+    async fn add_run(&mut self, value: &Run) -> Result<()> {
+        let row = value.to_row()?;
+        let now = self.storage.dialect().now();
+        let given = row.deadline_at.saturating_sub(row.created_at);
+        let times = [
+            (agent_run::Column::DueAt, now.clone()),
+            (agent_run::Column::DeadlineAt, now.add(given)),
+        ];
+        self.run(&insert_with(vec![row], &times)).await?;
+        self.wakes = true;
+        Ok(())
     }
 
     async fn change_run(
@@ -191,9 +206,7 @@ impl AgentTx for Tx {
     }
 
     async fn insert_run(&mut self, row: &Cleared<Run>) -> Stored<()> {
-        self.run(&insert(vec![row.to_row()?])).await?;
-        self.wakes = true;
-        Ok(())
+        Ok(self.add_run(row).await?)
     }
 
     async fn insert_patch(&mut self, row: &Cleared<Patch>) -> Stored<()> {

@@ -13,6 +13,7 @@ use crate::Storage;
 use crate::fault::Result;
 use crate::row::events::outbox;
 use crate::row::{from_json, narrow};
+use crate::visibility::constant;
 
 impl Storage {
     async fn claim_next_event(
@@ -24,7 +25,7 @@ impl Storage {
         let dialect = self.dialect();
         let select = outbox::Entity::find()
             .into_query()
-            .and_where(Expr::col("state").eq("PENDING"))
+            .and_where(Expr::col("state").eq(constant("PENDING")))
             .and_where(has_passed(dialect, "due_at"))
             .and_where(Expr::col("lease_until").is_null().or(has_passed(dialect, "lease_until")))
             .order_by("due_at", Order::Asc)
@@ -61,7 +62,7 @@ impl Storage {
             .expr_as(Func::min(Expr::col("created_at")), "oldest")
             .expr_as(self.dialect().now(), "db_now")
             .from("outbox")
-            .and_where(Expr::col("state").eq("PENDING"))
+            .and_where(Expr::col("state").eq(constant("PENDING")))
             .to_owned();
         let Some(row) = self.reader().query_one(&select).await? else {
             return Ok((0, Duration::ZERO));
@@ -80,7 +81,7 @@ fn held(id: EventId, fence: i64) -> UpdateStatement {
         .table("outbox")
         .and_where(Expr::col("id").eq(id.as_uuid()))
         .and_where(Expr::col("fence").eq(fence))
-        .and_where(Expr::col("state").eq("PENDING"))
+        .and_where(Expr::col("state").eq(constant("PENDING")))
         .and_where(Expr::col("lease_until").is_not_null())
         .value("lease_until", Expr::val(None::<i64>))
         .to_owned()

@@ -19,6 +19,7 @@ use crate::agent::convert::FromRow;
 use crate::fault::Result;
 use crate::row::agent::{agent_run, patch, plan, repository};
 use crate::row::known;
+use crate::visibility::constant;
 use crate::{Storage, Tx};
 
 /// Ends that the queue makes itself, and reports until they are settled.
@@ -52,7 +53,7 @@ impl Storage {
         let tx = self.begin_unchecked().await?;
         let select = agent_run::Entity::find()
             .into_query()
-            .and_where(Expr::col("state").is_in(QUEUE_ENDS))
+            .and_where(Expr::col("state").is_in(QUEUE_ENDS.map(constant)))
             .and_where(Expr::col("settled_at").is_null())
             .and_where(
                 Expr::col("lease_until").is_null().or(has_passed(self.dialect(), "lease_until")),
@@ -79,7 +80,7 @@ impl Storage {
         let update = at_fence(id.as_uuid(), fence)
             .value("settled_at", self.dialect().now())
             .value("lease_until", Expr::val(None::<i64>))
-            .and_where(Expr::col("state").is_in(QUEUE_ENDS))
+            .and_where(Expr::col("state").is_in(QUEUE_ENDS.map(constant)))
             .and_where(Expr::col("settled_at").is_null())
             .to_owned();
         Ok(self.writer().execute(&update).await?.rows_affected() == 1)
@@ -92,7 +93,7 @@ impl Storage {
         let update = at_fence(id.as_uuid(), fence)
             .value("lease_until", capped.finally(end()))
             .value("heartbeat_at", dialect.now())
-            .and_where(Expr::col("state").eq(RunState::Running.as_str()))
+            .and_where(Expr::col("state").eq(constant(RunState::Running.as_str())))
             .and_where(Expr::col("deadline_at").gt(dialect.now()))
             .to_owned();
         Ok(self.writer().execute(&update).await?.rows_affected() == 1)
@@ -110,7 +111,7 @@ impl Storage {
             .into_query()
             .and_where(Expr::col("id").eq(id.as_uuid()))
             .and_where(Expr::col("fence").eq(fence))
-            .and_where(Expr::col("state").eq(RunState::Running.as_str()))
+            .and_where(Expr::col("state").eq(constant(RunState::Running.as_str())))
             .to_owned();
         // Passed over while somebody takes it over: that is a lost fence, too.
         let Some((row, now)) = first_free::<agent_run::Model>(&tx, select).await? else {
@@ -193,7 +194,7 @@ impl Tx {
         for (state, due) in [(RunState::Running, "lease_until"), (RunState::Queued, "due_at")] {
             let select: SelectStatement = agent_run::Entity::find()
                 .into_query()
-                .and_where(Expr::col("state").eq(state.as_str()))
+                .and_where(Expr::col("state").eq(constant(state.as_str())))
                 .and_where(has_passed(self.storage.dialect(), due))
                 .order_by(due, Order::Asc)
                 .order_by("id", Order::Asc)

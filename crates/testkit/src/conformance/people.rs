@@ -1,0 +1,114 @@
+//! [`DirectoryStore`](directory::store::DirectoryStore),
+//! [`PolicyAdmin`](directory::store::PolicyAdmin) and
+//! [`PolicySource`](permissions::PolicySource): people, and the epoch that tells of changes.
+
+use directory::{NewAssignment, SeedTeam, SeedUser};
+use permissions::{AssignmentScope, CodeEdit, ItemsCreate, Permission};
+use primitives::{TeamId, Tenant, UserId};
+
+use super::values::{at, never};
+use super::{Stand, agent};
+
+async fn stored_epoch(stand: &Stand) -> i64 {
+    stand.ports.policy.load_policy().await.unwrap().epoch
+}
+
+/// Seeding twice is seeding once.
+pub async fn seeding_is_idempotent(stand: Stand) {
+    let admin = &stand.ports.admin;
+    let again =
+        SeedUser { id: UserId::generate(), subject: "alice".into(), display_name: "A".into() };
+    let before = stored_epoch(&stand).await;
+    assert_eq!(admin.ensure_user(&again, at(1)).await.unwrap(), stand.alice);
+    let again = SeedTeam { id: TeamId::generate(), slug: "core".into(), display_name: "C".into() };
+    assert_eq!(admin.ensure_team(&again, at(1)).await.unwrap(), stand.core);
+    assert_eq!(admin.team_by_slug("core").await.unwrap(), Some(stand.core));
+    assert_eq!(admin.team_by_slug("nobody").await.unwrap(), None);
+    let held = lead_of(&stand, stand.alice);
+    admin.assign(&held, at(1)).await.unwrap();
+    let policy = stand.ports.policy.load_policy().await.unwrap();
+    assert_eq!(policy.users.iter().filter(|user| user.subject == "alice").count(), 1);
+    assert_eq!(policy.assignments.iter().filter(|held| held.user == stand.alice).count(), 1);
+    assert!(policy.epoch >= before);
+}
+
+fn lead_of(stand: &Stand, user: UserId) -> NewAssignment {
+    let scope = AssignmentScope::Team(stand.core);
+    NewAssignment { user, scope, role: "lead".into(), expires_at: None }
+}
+
+/// Each person is told of himself and his teams only.
+pub async fn a_person_sees_himself_and_his_teams(stand: Stand) {
+    let person = async |user| {
+        let caller = stand.caller(user);
+        stand.ports.directory.person(&caller).await.unwrap().expect("himself")
+    };
+    let alice = person(stand.alice).await;
+    assert_eq!((alice.user.id, alice.user.subject.as_str()), (stand.alice, "alice"));
+    assert_eq!(alice.user.display_name, "ALICE");
+    assert!(alice.user.may_apply);
+    let teams: Vec<_> = alice.teams.iter().map(|team| (team.id, team.slug.as_str())).collect();
+    assert_eq!(teams, [(stand.core, "core")]);
+    let dave = person(stand.dave).await;
+    let teams: Vec<_> = dave.teams.iter().map(|team| team.display_name.as_str()).collect();
+    assert_eq!(teams, ["OTHER"]);
+    assert!(person(stand.erin).await.teams.is_empty());
+}
+
+/// What an administrator changes raises the epoch and holds after the next refresh.
+pub async fn every_change_raises_the_epoch(stand: Stand) {
+    let admin = &stand.ports.admin;
+    let team = stand.team();
+    let repository = agent::repository(&stand, team, stand.alice).await;
+    let mut last = stored_epoch(&stand).await;
+    let mut raised = async |what: &str| {
+        let epoch = stored_epoch(&stand).await;
+        assert!(epoch > last, "{what} did not raise the epoch");
+        last = epoch;
+        stand.authorizer.refresh().await.unwrap();
+        assert_eq!(stand.epoch(), epoch);
+    };
+
+    admin.assign(&lead_of(&stand, stand.erin), at(1)).await.unwrap();
+    raised("assign").await;
+    assert!(holds::<ItemsCreate>(&stand, stand.erin, team));
+    admin.revoke(stand.erin, AssignmentScope::Team(stand.core), "lead").await.unwrap();
+    raised("revoke").await;
+    assert!(!holds::<ItemsCreate>(&stand, stand.erin, team));
+
+    let own = Tenant::Person(stand.erin);
+    assert!(holds::<CodeEdit>(&stand, stand.erin, own));
+    admin.set_may_apply(stand.erin, false).await.unwrap();
+    raised("set_may_apply").await;
+    assert!(!holds::<CodeEdit>(&stand, stand.erin, own));
+
+    admin.set_active(stand.erin, false).await.unwrap();
+    raised("set_active").await;
+    assert!(stand.authorizer.caller_of(stand.erin, "conformance").is_none());
+    admin.set_kill_switch(team, true, at(2)).await.unwrap();
+    raised("set_kill_switch").await;
+    admin.set_auto_apply_allowed(repository.id, true).await.unwrap();
+    raised("set_auto_apply_allowed").await;
+}
+
+fn holds<P: Permission>(stand: &Stand, user: UserId, tenant: Tenant) -> bool {
+    stand.caller(user).holds::<P>(tenant)
+}
+
+/// Assignments are read back with their scope and their end.
+pub async fn assignments_come_back_as_they_were_given(stand: Stand) {
+    let given = NewAssignment {
+        user: stand.erin,
+        scope: AssignmentScope::System,
+        role: "support".into(),
+        expires_at: Some(never()),
+    };
+    stand.ports.admin.assign(&given, at(1)).await.unwrap();
+    let policy = stand.ports.policy.load_policy().await.unwrap();
+    let held: Vec<_> = policy.assignments.iter().filter(|held| held.user == stand.erin).collect();
+    assert_eq!(held.len(), 1);
+    assert_eq!((held[0].scope, held[0].role.as_str()), (given.scope, "support"));
+    assert_eq!(held[0].expires_at, given.expires_at);
+    let erin = policy.users.iter().find(|user| user.user == stand.erin).unwrap();
+    assert_eq!((erin.subject.as_str(), erin.active, erin.may_apply), ("erin", true, true));
+}
