@@ -16,6 +16,7 @@ mod patterns;
 mod rank;
 mod redact;
 mod select;
+mod slices;
 mod symbols;
 mod terms;
 mod windows;

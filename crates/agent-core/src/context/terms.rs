@@ -161,7 +161,7 @@ pub fn terms(identifier: &str) -> Vec<String> {
 pub struct QueryTerms {
     /// Sorted by term.
     pub weights: BTreeMap<String, f64>,
-    /// The word of the text that brought a term in, for people to read.
+    /// The word that stands for a term, for people to read: from the text, or the synonym.
     pub words: BTreeMap<String, String>,
 }
 
@@ -239,7 +239,8 @@ impl QueryTerms {
             let stems: Vec<String> = group.split(' ').map(stem).collect();
             let named = words.iter().any(|word| !word.is_empty() && stems.contains(&stem(word)));
             if named {
-                for term in stems {
+                for (term, word) in stems.into_iter().zip(group.split(' ')) {
+                    self.words.entry(term.clone()).or_insert_with(|| word.to_owned());
                     self.weights.entry(term).or_insert(SYNONYM_WEIGHT);
                 }
             }

@@ -51,8 +51,13 @@ impl StepPlanner<'_> {
             }
         };
         let estimate = Estimate::base(10, "the change")
-            .per(5, facts.symbols.len().min(3), 15, "symbols")
-            .per(2, facts.dependents.len(), 20, "files that refer to it")
+            .per(5, facts.symbols.len().min(3), 15, ["symbol", "symbols"])
+            .per(
+                2,
+                facts.dependents.len(),
+                20,
+                ["file that refers to it", "files that refer to it"],
+            )
             .reading(facts.lines, 40, 15);
         let description = format!("{verb} {place} for “{}”.", self.task.short());
         Self::step(description, &self.risk_facts(facts), estimate, vec![Self::planned(file, facts)])
@@ -82,7 +87,8 @@ impl StepPlanner<'_> {
             ),
         };
         let new = files.iter().filter(|f| f.is_new).count();
-        let estimate = Estimate::base(10, "a test").per(10, new, 20, "new test files");
+        let estimate =
+            Estimate::base(10, "a test").per(10, new, 20, ["new test file", "new test files"]);
         Some(Self::step(description, &reading(Touches::Tests), estimate, files))
     }
 
@@ -127,7 +133,7 @@ impl StepPlanner<'_> {
         }
         let description =
             format!("Check the {count} file(s) that refer to the changed code still hold.");
-        let estimate = Estimate::base(3, "looking at callers").per(2, count, 20, "files");
+        let estimate = Estimate::base(3, "looking at callers").per(2, count, 20, ["file", "files"]);
         Some(Self::step(description, &reading(Touches::Nothing), estimate, files))
     }
 
@@ -142,8 +148,12 @@ impl StepPlanner<'_> {
         }
         let first = files.first()?;
         let description = format!("Update {} where it describes what changes.", first.path);
-        let estimate =
-            Estimate::base(5, "the text").per(3, files.len() - 1, 6, "further documents");
+        let estimate = Estimate::base(5, "the text").per(
+            3,
+            files.len() - 1,
+            6,
+            ["further document", "further documents"],
+        );
         Some(Self::step(description, &reading(Touches::Documents), estimate, files))
     }
 

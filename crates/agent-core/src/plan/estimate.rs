@@ -15,12 +15,15 @@ impl Estimate {
         Self { minutes, parts: vec![format!("{minutes} for {what}")] }
     }
 
-    /// Adds `each` minutes for every one of `count`, at most `most`.
-    pub(super) fn per(mut self, each: u32, count: usize, most: u32, what: &str) -> Self {
+    /// Adds `each` minutes for every one of `count`, at most `most`; `what` is the word for
+    /// one and for several.
+    pub(super) fn per(mut self, each: u32, count: usize, most: u32, what: [&str; 2]) -> Self {
         let count = u32::try_from(count).unwrap_or(u32::MAX);
         let minutes = each.saturating_mul(count).min(most);
         if minutes > 0 {
             self.minutes += minutes;
+            let [one, several] = what;
+            let what = if count == 1 { one } else { several };
             self.parts.push(format!("{minutes} for {count} {what}"));
         }
         self
@@ -61,7 +64,7 @@ mod tests {
     #[test]
     fn parts_add_up_and_are_named() {
         let (minutes, reason) = Estimate::base(10, "the change")
-            .per(2, 30, 20, "dependents")
+            .per(2, 30, 20, ["dependent", "dependents"])
             .reading(90, 40, 15)
             .finish();
         assert_eq!(minutes, 32);

@@ -31,7 +31,8 @@ impl StepPlanner<'_> {
             let description = "Judge whether the tests would notice a mistake in the files above: \
                                expected cases, limits, refusals."
                 .to_owned();
-            let estimate = Estimate::base(5, "the tests").per(3, tests.len(), 15, "test files");
+            let estimate =
+                Estimate::base(5, "the tests").per(3, tests.len(), 15, ["test file", "test files"]);
             steps.push(Self::step(description, &reading(Touches::Nothing), estimate, tests));
         }
         steps
@@ -48,7 +49,7 @@ impl StepPlanner<'_> {
             1,
             facts.dependents.len(),
             10,
-            "files that refer to it",
+            ["file that refers to it", "files that refer to it"],
         );
         let description = format!("Review {}. Look for: {look}.", facts.path);
         let mut step = Self::step(
@@ -108,8 +109,8 @@ impl StepPlanner<'_> {
         let subject = if names.is_empty() { facts.path.clone() } else { names.join(", ") };
         let description = format!("{verb} {} for {subject}. Try: {cases}.", first.path);
         let estimate = Estimate::base(15, "test cases")
-            .per(5, facts.symbols.len(), 20, "symbols")
-            .per(10, usize::from(first.is_new), 10, "new test file");
+            .per(5, facts.symbols.len(), 20, ["symbol", "symbols"])
+            .per(10, usize::from(first.is_new), 10, ["new test file", "new test files"]);
         if !files.iter().any(|f| f.path == facts.path) {
             files.push(Self::planned(file, facts));
         }
@@ -136,7 +137,12 @@ impl StepPlanner<'_> {
         }
         if let Some((_, first)) = sources.first().filter(|_| !steps.is_empty()) {
             let files = sources.iter().map(|(file, facts)| Self::planned(file, facts)).collect();
-            let estimate = Estimate::base(5, "comparing").per(3, sources.len(), 9, "source files");
+            let estimate = Estimate::base(5, "comparing").per(
+                3,
+                sources.len(),
+                9,
+                ["source file", "source files"],
+            );
             let description =
                 format!("Check every statement against the code, beginning with {}.", first.path);
             steps.push(Self::step(description, &reading(Touches::Nothing), estimate, files));

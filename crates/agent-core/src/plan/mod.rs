@@ -89,8 +89,12 @@ impl PlanningTask {
     fn short(&self) -> String {
         let text = self.query_text();
         let line = text.trim().lines().next().unwrap_or_default().trim().to_owned();
-        let clipped = primitives::clip(&line, 120);
-        if clipped.len() < line.len() { format!("{clipped}…") } else { clipped }
+        let clipped = primitives::clip(&line, 80);
+        if clipped.len() == line.len() {
+            return line;
+        }
+        let words = clipped.rsplit_once(' ').map_or(clipped.as_str(), |(words, _)| words);
+        format!("{words} …")
     }
 }
 

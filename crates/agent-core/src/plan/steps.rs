@@ -230,5 +230,6 @@ impl<'a> StepPlanner<'a> {
 /// The best file shares one word with a task of many.
 fn weak(file: &RankedFile, terms: &QueryTerms) -> bool {
     let matched = file.reasons.iter().find_map(|r| r.strip_prefix("matches "));
-    terms.words.len() >= 4 && matched.is_some_and(|words| words.split(", ").count() <= 1)
+    terms.weights.values().filter(|w| **w >= 1.0).count() >= 4
+        && matched.is_some_and(|words| words.split(", ").count() <= 1)
 }

@@ -2,8 +2,10 @@
 //!
 //! Rules match whole words, never parts of words: "address" is not "add". Each rule that
 //! fires leaves its reason, so that a wrong answer can be traced to a row of
-//! [`rules::RULES`]. The labelled phrases in `data/intents.tsv` measure the table.
+//! `code_rules` or `other_rules`. The labelled phrases in `data/intents.tsv` measure the table.
 
+mod code_rules;
+mod other_rules;
 mod rules;
 mod words;
 
@@ -11,7 +13,7 @@ use std::collections::BTreeMap;
 
 use serde::{Deserialize, Serialize};
 
-use rules::{Place, RULES};
+use rules::Place;
 use words::{Sentence, sentences};
 
 /// Characters of the input that are looked at; a longer text is a log or a file.
@@ -136,6 +138,7 @@ pub fn classify(input: &str) -> Routing {
     }
     let mut evidence = Evidence::default();
     words::shell_shape(&text, &mut evidence);
+    words::tag(&text, &mut evidence);
     for sentence in &sentences {
         evidence.read(sentence);
     }
@@ -168,15 +171,25 @@ impl Evidence {
         } else if sentence.question_mark {
             self.add(Intent::Question, 0.7, "ends with a question mark".into());
         }
-        for rule in RULES {
+        let neutral = sentence.leads_with_neutral_verb();
+        for rule in code_rules::RULES.iter().chain(other_rules::RULES) {
+            let found = match rule.place {
+                Place::Lead => !asks && sentence.leads_with(rule.words),
+                _ => sentence.contains(rule.words),
+            };
+            if !found {
+                continue;
+            }
             let weight = match rule.place {
-                Place::Lead if asks || !sentence.leads_with(rule.words) => continue,
-                Place::Anywhere | Place::Phrase if !sentence.contains(rule.words) => continue,
-                Place::Anywhere if asks => rule.weight * 0.4,
+                Place::Anywhere | Place::Object if asks => rule.weight * 0.4,
+                Place::Object if neutral => rule.weight * 1.6,
                 _ => rule.weight,
             };
             let place = if rule.place == Place::Lead { "begins with" } else { "says" };
             self.add(rule.intent, weight, format!("{place} “{}”", rule.words));
+        }
+        if !asks && sentence.tells() {
+            self.add(Intent::BugFix, 0.7, "describes how something behaves".into());
         }
         for word in sentence.error_names() {
             self.add(Intent::BugFix, 1.6, format!("names the error “{word}”"));
@@ -189,7 +202,7 @@ impl Evidence {
             .map(|intent| (intent, self.points.get(&intent).copied().unwrap_or(0.0)))
             .fold((Intent::Question, 0.0), |best, next| if next.1 > best.1 { next } else { best });
         if best.1 <= 0.0 {
-            return Routing::new(best.0, 0.2, vec!["no rule matched".into()]);
+            return Routing::new(best.0, 0.1, vec!["no rule matched".into()]);
         }
         let rest = self.points.iter().filter(|(i, _)| **i != best.0).map(|(_, p)| p.max(0.0));
         let second = rest.fold(0.0, f64::max);
@@ -235,6 +248,16 @@ mod tests {
         assert_eq!(classify("ls -la").next_action, NextAction::RunYourself);
         assert_eq!(classify("Add a flag to the command").next_action, NextAction::Plan);
         assert_eq!(classify("How does it work?").next_action, NextAction::Answer);
+    }
+
+    #[test]
+    fn no_row_of_the_tables_stands_twice() {
+        let mut seen = std::collections::BTreeSet::new();
+        for rule in code_rules::RULES.iter().chain(other_rules::RULES) {
+            let lead = rule.place == Place::Lead;
+            assert!(seen.insert((rule.words, rule.intent, lead)), "{} stands twice", rule.words);
+            assert_eq!(rule.words, rule.words.to_lowercase());
+        }
     }
 
     #[test]

@@ -1,8 +1,7 @@
-//! The table of evidence. A row is data: words, where they count, for what, how much.
+//! What a rule is, and the lists of words that shape a sentence.
 
 use super::Intent::{
-    self, BugFix, CodeEdit, CodeReview, Documentation, GitOperation, Question, Refactor, Shell,
-    TestGeneration,
+    self, BugFix, CodeEdit, CodeReview, Documentation, Question, Refactor, TestGeneration,
 };
 
 /// Where the words of a rule must stand.
@@ -14,6 +13,9 @@ pub(super) enum Place {
     Anywhere,
     /// Anywhere, with full weight inside a question too.
     Phrase,
+    /// Like `Anywhere`, and more when a verb leads that says nothing by itself: "add" with
+    /// "tests" is about tests.
+    Object,
 }
 
 /// Whether a list of words separated by spaces has this one.
@@ -30,20 +32,39 @@ pub(super) struct Rule {
     pub(super) weight: f64,
 }
 
-const fn lead(words: &'static str, intent: Intent, weight: f64) -> Rule {
+pub(super) const fn lead(words: &'static str, intent: Intent, weight: f64) -> Rule {
     Rule { words, place: Place::Lead, intent, weight }
 }
 
-const fn any(words: &'static str, intent: Intent, weight: f64) -> Rule {
+pub(super) const fn any(words: &'static str, intent: Intent, weight: f64) -> Rule {
     Rule { words, place: Place::Anywhere, intent, weight }
 }
 
-const fn phrase(words: &'static str, intent: Intent, weight: f64) -> Rule {
+pub(super) const fn phrase(words: &'static str, intent: Intent, weight: f64) -> Rule {
     Rule { words, place: Place::Phrase, intent, weight }
 }
 
+pub(super) const fn object(words: &'static str, intent: Intent, weight: f64) -> Rule {
+    Rule { words, place: Place::Object, intent, weight }
+}
+
+/// Verbs that need their object to say what is wanted, as stems.
+pub(super) const NEUTRAL_VERBS: &str = "add creat writ extend improv provid generat updat fix \
+    correct mak put increas rais chang complet includ need prepar rewrit mention clarify translat \
+    adding explain produc set";
+
+/// First words of a sentence that tells rather than orders.
+pub(super) const TELLING: &str = "the a an our my your their his her this that these those there \
+    it its i we they he she you in on at since when after if while some many all every each \
+    sometimes users customers people everybody nobody something yesterday";
+
+/// Words that make a sentence a statement.
+pub(super) const FINITE: &str = "is are was were isn't aren't wasn't weren't has have had does \
+    doesn't don't did didn't can't cannot won't gets shows goes becomes seems happens looks stays \
+    returns causes leads takes appears comes sends";
+
 pub(super) const QUESTION_WORDS: &str = "how what what's why where where's who who's which when is are was were does do did can could \
-    should would will has have am";
+    should would will has have am any";
 
 /// Prefixes that only ask for the thing to be done, separated by commas.
 pub(super) const POLITE: &str = "please,pls,kindly,hi,hello,hey,can you,could you,would you,will you,can we,\
@@ -56,6 +77,17 @@ pub(super) const POLITE: &str = "please,pls,kindly,hi,hello,hey,can you,could yo
 pub(super) const MISSPELLED: &str = "write test tests review error refactor rename document implement create remove update change \
     explain commit branch merge rebase documentation readme changelog";
 
+/// Tags that people put in front of a title.
+pub(super) const TAGS: &[(&str, Intent)] = &[
+    ("bug fix bugfix hotfix regression crash", BugFix),
+    ("feat feature fr enhancement", CodeEdit),
+    ("refactor cleanup refactoring", Refactor),
+    ("test tests testing", TestGeneration),
+    ("doc docs documentation", Documentation),
+    ("review", CodeReview),
+    ("question help support", Question),
+];
+
 pub(super) const COMMANDS: &str = "ls cd cat grep rg find rm mkdir rmdir chmod chown cp mv curl wget tail head less sed awk ps \
     top df du kill echo export source ssh scp tar zip unzip npm npx yarn pnpm node python \
     python3 pip pip3 uv poetry pytest cargo rustup go make cmake mvn gradle docker docker- \
@@ -65,340 +97,3 @@ pub(super) const COMMANDS: &str = "ls cd cat grep rg find rm mkdir rmdir chmod c
 pub(super) const GIT_VERBS: &str = "add am apply bisect blame branch checkout cherry-pick clean clone commit config diff fetch \
     grep init log merge mv pull push rebase reflog remote reset restore revert rm show stash \
     status submodule switch tag worktree";
-
-pub(super) const RULES: &[Rule] = &[
-    // Questions that do not begin with a question word.
-    lead("explain", Question, 2.2),
-    lead("tell me", Question, 2.2),
-    lead("walk me through", Question, 3.0),
-    any("walk me through", Question, 2.0),
-    any("i'm new", Question, 1.0),
-    any("explain to me", Question, 1.0),
-    any("wonder", Question, 1.0),
-    // Changes.
-    lead("add", CodeEdit, 2.0),
-    lead("implement", CodeEdit, 2.2),
-    lead("create", CodeEdit, 1.8),
-    lead("introduce", CodeEdit, 2.2),
-    lead("allow", CodeEdit, 2.2),
-    lead("enable", CodeEdit, 2.2),
-    lead("disable", CodeEdit, 2.2),
-    lead("support", CodeEdit, 2.0),
-    lead("change", CodeEdit, 2.0),
-    lead("modify", CodeEdit, 2.0),
-    lead("adjust", CodeEdit, 2.0),
-    lead("adapt", CodeEdit, 2.0),
-    lead("remove", CodeEdit, 2.0),
-    lead("delete", CodeEdit, 2.0),
-    lead("drop", CodeEdit, 1.8),
-    lead("update", CodeEdit, 1.8),
-    lead("upgrade", CodeEdit, 1.8),
-    lead("replace", CodeEdit, 1.8),
-    lead("switch", CodeEdit, 1.6),
-    lead("bump", CodeEdit, 2.0),
-    lead("raise", CodeEdit, 1.2),
-    lead("increase", CodeEdit, 1.4),
-    lead("reduce", CodeEdit, 1.2),
-    lead("limit", CodeEdit, 1.8),
-    lead("make", CodeEdit, 1.6),
-    lead("set", CodeEdit, 1.8),
-    lead("store", CodeEdit, 1.8),
-    lead("save", CodeEdit, 1.6),
-    lead("send", CodeEdit, 1.6),
-    lead("show", CodeEdit, 1.2),
-    lead("display", CodeEdit, 1.8),
-    lead("hide", CodeEdit, 1.8),
-    lead("integrate", CodeEdit, 2.0),
-    lead("wire", CodeEdit, 2.0),
-    lead("return", CodeEdit, 1.8),
-    lead("let", CodeEdit, 1.6),
-    lead("build", CodeEdit, 1.4),
-    lead("extend", CodeEdit, 1.4),
-    lead("write", CodeEdit, 1.2),
-    lead("use", CodeEdit, 1.4),
-    lead("provide", CodeEdit, 1.2),
-    lead("validate", CodeEdit, 1.8),
-    lead("log", CodeEdit, 1.4),
-    lead("cache", CodeEdit, 1.6),
-    lead("we need", CodeEdit, 1.0),
-    lead("i want", CodeEdit, 1.0),
-    lead("i need", CodeEdit, 1.0),
-    any("should", CodeEdit, 0.8),
-    any("should be able to", CodeEdit, 1.2),
-    any("should also", CodeEdit, 0.8),
-    any("so that", CodeEdit, 0.4),
-    any("i want to", CodeEdit, 0.8),
-    any("new endpoint", CodeEdit, 0.5),
-    any("feature", CodeEdit, 0.4),
-    any("configurable", CodeEdit, 0.6),
-    // Faults.
-    lead("fix", BugFix, 2.4),
-    lead("repair", BugFix, 2.4),
-    lead("debug", BugFix, 2.2),
-    lead("solve", BugFix, 2.0),
-    lead("correct", BugFix, 1.6),
-    lead("handle", BugFix, 0.8),
-    lead("regression", BugFix, 2.0),
-    any("fix", BugFix, 0.8),
-    any("bug", BugFix, 1.0),
-    any("bugs", BugFix, 0.6),
-    any("crash", BugFix, 1.2),
-    any("crashes", BugFix, 1.6),
-    any("crashed", BugFix, 1.6),
-    any("crashing", BugFix, 1.6),
-    any("panics", BugFix, 1.8),
-    any("panicked", BugFix, 2.0),
-    any("traceback", BugFix, 1.6),
-    any("stack trace", BugFix, 1.6),
-    any("segfault", BugFix, 1.8),
-    any("broken", BugFix, 1.6),
-    any("broken links", Documentation, 2.6),
-    any("wrong", BugFix, 1.4),
-    any("incorrect", BugFix, 1.4),
-    any("incorrectly", BugFix, 1.4),
-    any("fails", BugFix, 1.4),
-    any("failing", BugFix, 1.2),
-    any("failed", BugFix, 0.8),
-    any("hangs", BugFix, 1.6),
-    any("freezes", BugFix, 1.6),
-    any("leak", BugFix, 1.6),
-    any("leaks", BugFix, 1.6),
-    any("deadlock", BugFix, 1.8),
-    any("regression", BugFix, 1.0),
-    any("flaky", BugFix, 1.6),
-    any("error", BugFix, 0.8),
-    any("500", BugFix, 0.6),
-    any("cannot read", BugFix, 1.2),
-    any("undefined", BugFix, 0.8),
-    any("out why", BugFix, 1.2),
-    any("repair", BugFix, 1.4),
-    any("out of bounds", BugFix, 1.4),
-    any("off by one", BugFix, 1.6),
-    any("race condition", BugFix, 1.0),
-    any("does nothing", BugFix, 1.6),
-    any("doesn't work", BugFix, 1.8),
-    any("does not work", BugFix, 1.8),
-    any("not working", BugFix, 1.8),
-    any("stopped working", BugFix, 1.8),
-    any("no longer", BugFix, 1.2),
-    any("any more", BugFix, 0.6),
-    any("randomly", BugFix, 1.2),
-    any("intermittent", BugFix, 1.6),
-    any("sometimes", BugFix, 0.8),
-    any("instead of", BugFix, 0.4),
-    any("never finishes", BugFix, 1.6),
-    any("ignores", BugFix, 1.0),
-    any("twice", BugFix, 0.6),
-    any("lost", BugFix, 0.8),
-    any("used to work", BugFix, 1.6),
-    any("off by", BugFix, 1.2),
-    // Same behaviour, better shape.
-    lead("refactor", Refactor, 3.0),
-    lead("rename", Refactor, 2.6),
-    lead("extract", Refactor, 2.4),
-    lead("split", Refactor, 2.4),
-    lead("simplify", Refactor, 2.6),
-    lead("restructure", Refactor, 2.6),
-    lead("reorganize", Refactor, 2.6),
-    lead("reorganise", Refactor, 2.6),
-    lead("inline", Refactor, 2.4),
-    lead("decouple", Refactor, 2.6),
-    lead("deduplicate", Refactor, 2.6),
-    lead("consolidate", Refactor, 2.6),
-    lead("unify", Refactor, 2.6),
-    lead("flatten", Refactor, 2.4),
-    lead("tidy", Refactor, 2.6),
-    lead("untangle", Refactor, 2.6),
-    lead("modernise", Refactor, 2.6),
-    lead("modernize", Refactor, 2.6),
-    lead("move", Refactor, 2.2),
-    lead("convert", Refactor, 2.0),
-    lead("migrate", Refactor, 1.8),
-    lead("turn", Refactor, 1.8),
-    lead("merge the two", Refactor, 2.6),
-    lead("break up", Refactor, 2.6),
-    lead("break down", Refactor, 2.2),
-    lead("clean up", Refactor, 2.6),
-    lead("cleanup", Refactor, 2.4),
-    lead("get rid of", Refactor, 2.0),
-    any("refactor", Refactor, 1.2),
-    any("refactoring", Refactor, 1.2),
-    any("duplicated", Refactor, 1.4),
-    any("duplication", Refactor, 1.8),
-    any("duplicate code", Refactor, 1.4),
-    any("dead code", Refactor, 2.0),
-    any("more readable", Refactor, 1.6),
-    any("readable", Refactor, 0.6),
-    any("flatten", Refactor, 1.2),
-    any("too deep", Refactor, 0.8),
-    any("too large", Refactor, 0.8),
-    any("no change in behaviour", Refactor, 2.0),
-    any("without changing", Refactor, 1.6),
-    any("in one place", Refactor, 1.0),
-    any("into its own", Refactor, 1.0),
-    any("smaller functions", Refactor, 1.2),
-    any("everywhere", Refactor, 0.4),
-    any("legacy", Refactor, 0.4),
-    // Tests.
-    lead("test", TestGeneration, 2.2),
-    lead("unit-test", TestGeneration, 2.8),
-    lead("cover", TestGeneration, 2.2),
-    lead("mock", TestGeneration, 2.0),
-    lead("write tests", TestGeneration, 1.5),
-    lead("add tests", TestGeneration, 1.5),
-    any("tests", TestGeneration, 1.4),
-    any("test", TestGeneration, 1.2),
-    any("unit tests", TestGeneration, 1.0),
-    any("unit test", TestGeneration, 0.8),
-    any("integration tests", TestGeneration, 0.8),
-    any("regression test", TestGeneration, 1.4),
-    any("test cases", TestGeneration, 1.2),
-    any("test case", TestGeneration, 1.2),
-    any("test coverage", TestGeneration, 1.4),
-    any("coverage", TestGeneration, 1.4),
-    any("e2e", TestGeneration, 1.0),
-    any("end-to-end", TestGeneration, 0.8),
-    any("specs", TestGeneration, 1.4),
-    any("fixtures", TestGeneration, 1.2),
-    any("assertions", TestGeneration, 1.6),
-    any("test suite", TestGeneration, 0.6),
-    any("property tests", TestGeneration, 1.4),
-    any("snapshot tests", TestGeneration, 1.2),
-    any("fuzz", TestGeneration, 1.4),
-    any("edge cases", TestGeneration, 0.8),
-    any("have no tests", TestGeneration, 1.2),
-    any("missing tests", TestGeneration, 1.2),
-    any("cases", TestGeneration, 0.3),
-    // Reviews.
-    lead("review", CodeReview, 3.2),
-    lead("audit", CodeReview, 2.4),
-    lead("critique", CodeReview, 2.8),
-    lead("assess", CodeReview, 2.8),
-    lead("evaluate", CodeReview, 2.8),
-    lead("examine", CodeReview, 2.6),
-    lead("inspect", CodeReview, 2.4),
-    lead("look over", CodeReview, 2.6),
-    lead("go over", CodeReview, 2.4),
-    lead("go through", CodeReview, 2.2),
-    lead("look at", CodeReview, 1.8),
-    lead("look for", CodeReview, 1.6),
-    lead("take a look", CodeReview, 2.2),
-    lead("have a look", CodeReview, 2.2),
-    lead("check", CodeReview, 1.8),
-    lead("find weaknesses", CodeReview, 2.6),
-    lead("give me feedback", CodeReview, 2.6),
-    lead("do a", CodeReview, 0.4),
-    phrase("code review", CodeReview, 2.8),
-    phrase("security review", CodeReview, 2.4),
-    phrase("peer review", CodeReview, 2.8),
-    phrase("second pair of eyes", CodeReview, 3.0),
-    phrase("what do you think", CodeReview, 3.0),
-    phrase("any concerns", CodeReview, 2.4),
-    phrase("ready to merge", CodeReview, 2.6),
-    phrase("this merge request", CodeReview, 2.4),
-    phrase("this pull request", CodeReview, 1.8),
-    phrase("this diff", CodeReview, 1.8),
-    phrase("this patch", CodeReview, 1.8),
-    phrase("my changes", CodeReview, 1.2),
-    phrase("merge request", CodeReview, 0.8),
-    any("review", CodeReview, 1.0),
-    any("feedback", CodeReview, 1.0),
-    any("vulnerabilities", CodeReview, 1.2),
-    any("security problems", CodeReview, 1.0),
-    any("don't change anything", CodeReview, 2.0),
-    any("do not change anything", CodeReview, 2.0),
-    any("tell me if", CodeReview, 0.8),
-    any("maintainability", CodeReview, 0.8),
-    // Documents.
-    lead("document", Documentation, 3.0),
-    lead("describe", Documentation, 2.4),
-    lead("translate", Documentation, 1.4),
-    lead("draft", Documentation, 1.8),
-    lead("documentation", Documentation, 2.2),
-    lead("changelog", Documentation, 2.2),
-    lead("write up", Documentation, 2.4),
-    lead("add comments", Documentation, 2.4),
-    any("readme", Documentation, 2.0),
-    any("docs", Documentation, 2.0),
-    any("documentation", Documentation, 1.8),
-    any("docstrings", Documentation, 2.2),
-    any("docstring", Documentation, 2.2),
-    any("javadoc", Documentation, 2.2),
-    any("rustdoc", Documentation, 2.2),
-    any("doc comments", Documentation, 2.4),
-    any("changelog", Documentation, 2.4),
-    any("release notes", Documentation, 2.4),
-    any("handbook", Documentation, 1.8),
-    any("guide", Documentation, 1.6),
-    any("tutorial", Documentation, 1.8),
-    any("wiki", Documentation, 1.6),
-    any("manual", Documentation, 1.6),
-    any("adr", Documentation, 2.0),
-    any("runbook", Documentation, 2.4),
-    any("contributing", Documentation, 1.6),
-    any("openapi", Documentation, 1.6),
-    any("architecture overview", Documentation, 1.6),
-    any("usage examples", Documentation, 1.2),
-    any("troubleshooting", Documentation, 1.0),
-    any("typo in", Documentation, 0.8),
-    any("section", Documentation, 0.4),
-    // Commands in words.
-    lead("run", Shell, 2.6),
-    lead("execute", Shell, 2.6),
-    lead("start", Shell, 2.0),
-    lead("restart", Shell, 2.4),
-    lead("stop", Shell, 1.6),
-    lead("kill", Shell, 2.4),
-    lead("install", Shell, 2.4),
-    lead("compile", Shell, 2.0),
-    lead("launch", Shell, 2.0),
-    lead("list all files", Shell, 2.6),
-    lead("list the files", Shell, 2.6),
-    any("disk usage", Shell, 1.8),
-    any("working directory", Shell, 1.2),
-    any("dev server", Shell, 0.8),
-    any("on this machine", Shell, 1.6),
-    phrase("is installed on", Shell, 2.4),
-    any("run pytest", Shell, 1.4),
-    // Version control.
-    lead("commit", GitOperation, 2.6),
-    lead("rebase", GitOperation, 3.0),
-    lead("squash", GitOperation, 3.0),
-    lead("cherry-pick", GitOperation, 3.0),
-    lead("push", GitOperation, 2.6),
-    lead("pull the latest", GitOperation, 3.4),
-    lead("stash", GitOperation, 3.0),
-    lead("tag", GitOperation, 2.2),
-    lead("amend", GitOperation, 3.0),
-    lead("merge", GitOperation, 2.2),
-    lead("revert", GitOperation, 2.0),
-    lead("undo", GitOperation, 1.2),
-    lead("roll back", GitOperation, 1.6),
-    lead("check out", GitOperation, 2.0),
-    lead("checkout", GitOperation, 1.6),
-    lead("open a pull request", GitOperation, 3.0),
-    lead("create a pull request", GitOperation, 2.0),
-    lead("create a pr", GitOperation, 2.4),
-    lead("open a pr", GitOperation, 2.6),
-    lead("create a branch", GitOperation, 1.8),
-    lead("delete all branches", GitOperation, 1.8),
-    lead("delete the branch", GitOperation, 1.8),
-    lead("make a branch", GitOperation, 1.8),
-    lead("new branch", GitOperation, 1.8),
-    any("new branch", GitOperation, 1.2),
-    lead("resolve the merge", GitOperation, 2.8),
-    any("merge conflicts", GitOperation, 1.6),
-    any("branch", GitOperation, 1.2),
-    any("branches", GitOperation, 1.4),
-    any("last commit", GitOperation, 1.6),
-    any("previous commit", GitOperation, 1.6),
-    any("commits", GitOperation, 1.0),
-    any("commit message", GitOperation, 1.4),
-    any("origin", GitOperation, 1.0),
-    any("upstream", GitOperation, 1.0),
-    any("head", GitOperation, 0.8),
-    phrase("git log", GitOperation, 2.4),
-    phrase("git diff", GitOperation, 3.0),
-    phrase("git blame", GitOperation, 3.2),
-    phrase("git status", GitOperation, 2.6),
-];

@@ -1,13 +1,19 @@
 //! Sentences, their words, and what their shape says.
 
-use super::rules::{COMMANDS, GIT_VERBS, MISSPELLED, POLITE, QUESTION_WORDS, listed};
+use super::rules::{
+    COMMANDS, FINITE, GIT_VERBS, MISSPELLED, NEUTRAL_VERBS, POLITE, QUESTION_WORDS, TAGS, TELLING,
+    listed,
+};
 use super::{Evidence, Intent};
+use crate::context::word_stem;
 
 /// One sentence or line as lower-case words.
 pub(super) struct Sentence {
     words: Vec<String>,
     /// The same words as they were written.
     raw: Vec<String>,
+    /// Their stems: "Fixed" and "fixing" lead like "fix".
+    stems: Vec<String>,
     /// Index of the first word after "please", "could you" and the like.
     lead: usize,
     pub(super) question_mark: bool,
@@ -46,8 +52,9 @@ impl Sentence {
             return None;
         }
         let words: Vec<String> = raw.iter().map(|w| corrected(&w.to_lowercase())).collect();
+        let stems = words.iter().map(|word| word_stem(word)).collect();
         let lead = polite_prefix(&words);
-        Some(Self { words, raw, lead, question_mark: text.trim_end().ends_with('?') })
+        Some(Self { words, raw, stems, lead, question_mark: text.trim_end().ends_with('?') })
     }
 
     /// The words from the first one that carries meaning.
@@ -61,12 +68,34 @@ impl Sentence {
             || begins(self.lead_words(), "explain why")
             || begins(self.lead_words(), "explain how")
             || begins(self.lead_words(), "tell me")
+            || begins(&self.words, "in which")
             || (self.question_mark
                 && self.lead_words().first().is_some_and(|w| listed(QUESTION_WORDS, w)))
     }
 
     pub(super) fn leads_with(&self, phrase: &str) -> bool {
-        begins(self.lead_words(), phrase)
+        let mut stems = self.stems.get(self.lead..).unwrap_or_default().iter();
+        let first = self.lead_words().first().and_then(|word| word.chars().next());
+        if first != phrase.chars().next() {
+            return false;
+        }
+        phrase.split(' ').all(|word| stems.next().is_some_and(|stem| *stem == word_stem(word)))
+    }
+
+    /// The verb in front says nothing without its object.
+    pub(super) fn leads_with_neutral_verb(&self) -> bool {
+        self.stems.get(self.lead).is_some_and(|stem| listed(NEUTRAL_VERBS, stem))
+    }
+
+    /// The sentence states something instead of ordering it.
+    pub(super) fn tells(&self) -> bool {
+        let first = self.words.first().is_some_and(|word| listed(TELLING, word));
+        let wish = ["should", "could", "would", "must", "need", "want", "please", "like"];
+        let finite = self.words.iter().any(|word| listed(FINITE, word));
+        (first || finite)
+            && self.words.len() >= 4
+            && self.lead == 0
+            && !self.words.iter().any(|word| wish.contains(&word.as_str()))
     }
 
     pub(super) fn contains(&self, phrase: &str) -> bool {
@@ -128,6 +157,19 @@ fn is_slip_of(word: &str, right: &str) -> bool {
         && tail(&a, at + 2) == tail(&b, at + 2)
 }
 
+/// Evidence from a tag in front, as in "[Bug] …" or "docs(cli): …".
+pub(super) fn tag(text: &str, evidence: &mut Evidence) {
+    let text = text.trim_start();
+    let tag = match text.strip_prefix('[') {
+        Some(rest) => rest.split(']').next().unwrap_or_default(),
+        None => text.split_once(':').map_or("", |(tag, _)| tag),
+    };
+    let tag = tag.split('(').next().unwrap_or_default().trim_end_matches('!').trim().to_lowercase();
+    if let Some((_, intent)) = TAGS.iter().find(|(tags, _)| listed(tags, &tag)) {
+        evidence.add(*intent, 3.0, format!("is tagged “{tag}”"));
+    }
+}
+
 /// Evidence from the shape of a command line.
 pub(super) fn shell_shape(text: &str, evidence: &mut Evidence) {
     let line = text.trim().lines().next().unwrap_or_default().trim();
@@ -149,6 +191,10 @@ pub(super) fn shell_shape(text: &str, evidence: &mut Evidence) {
             "a" | "an" | "the" | "my" | "our" | "all" | "any" | "for" | "me" | "that" | "in"
         )
     });
+    let flagged = line.split_whitespace().skip(1).any(|w| w.len() > 1 && w.starts_with('-'));
+    if listed(COMMANDS, first) && flagged {
+        evidence.add(Intent::Shell, 2.0, "has flags like a command".into());
+    }
     if listed(COMMANDS, first) && !prose {
         evidence.add(Intent::Shell, 3.5, format!("begins with the command “{first}”"));
     }

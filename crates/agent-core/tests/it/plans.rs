@@ -1,13 +1,11 @@
 //! Built-in plans on three small repositories: the right files, real paths, honest risks.
 
-mod common;
-
 use std::collections::BTreeSet;
 
+use crate::fixture::{FIXTURES, Planned, Repo, tasks};
 use agent_core::context::{FileKind, file_kind};
 use agent_core::model::Risk;
 use agent_core::plan::{PlanDraft, PlanningTask, StageFlavour};
-use common::{FIXTURES, Planned, Repo, tasks};
 
 /// The first distinct source files that a plan names, in its order.
 fn named_sources(draft: &PlanDraft) -> Vec<&str> {

@@ -1,7 +1,6 @@
 //! What must hold for every repository, every task and every budget.
 
-mod common;
-
+use crate::fixture::Repo;
 use agent_core::context::{
     Inputs, Query, QueryTerms, Redactor, build, definitions, parts, redact, select_candidates,
     terms, tokens, word_stem,
@@ -10,7 +9,6 @@ use agent_core::plan::{PlanningTask, RepoFacts, StageFlavour, plan_builtin};
 use agent_core::port::workspace::{ObjectId, RecentCommit, StatusEntry};
 use agent_core::prompt::{parse_answer, plan_request};
 use agent_core::route::classify;
-use common::Repo;
 use primitives::Timestamp;
 use proptest::prelude::*;
 
