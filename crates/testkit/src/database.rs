@@ -22,7 +22,9 @@ pub const POSTGRES_VARIABLE: &str = "ELOHIM_TEST_PG";
 /// Serialises the making of the template among all test processes of one cluster.
 const TEMPLATE_LOCK: i64 = 0x0e10_4113;
 
-/// Makes two tests of one story: `NAME::sqlite` and `NAME::postgres`.
+/// Makes two tests of one story: `NAME::sqlite` and `NAME::postgres`. `TestDb` is
+/// [`database::TestDb`](crate::database::TestDb) and need not be imported; the story sees what
+/// its module sees.
 ///
 /// ```
 /// testkit::on_both! {
@@ -245,7 +247,8 @@ fn fingerprint() -> String {
         hash.update(file.name);
         hash.update(file.sql);
     }
-    hash.finalize().iter().take(8).map(|byte| format!("{byte:02x}")).collect()
+    let start = hash.finalize().first_chunk().map_or(0, |bytes| u64::from_be_bytes(*bytes));
+    format!("{start:016x}")
 }
 
 fn random() -> Uuid {

@@ -28,7 +28,7 @@ const QUEUE_ENDS: [&str; 2] = [RunState::TimedOut.as_str(), RunState::Dead.as_st
 /// What a claim found.
 enum Found {
     Nothing,
-    Claimed(agent_run::Model),
+    Claimed(Box<agent_run::Model>),
     /// It is no longer live; there may be another one.
     Ended,
 }
@@ -43,7 +43,7 @@ impl Storage {
                 Found::Nothing => return Ok(None),
                 // Read after the commit: a row that this version cannot read is out of the
                 // way until its lease ends, so that it does not stop the queue.
-                Found::Claimed(row) => return Run::from_row(row).map(Some),
+                Found::Claimed(row) => return Run::from_row(*row).map(Some),
                 Found::Ended => {}
             }
         }
@@ -186,7 +186,7 @@ impl Tx {
             self.end_run(&row, now, RunState::Dead, &problem).await?;
             return Ok(Found::Ended);
         }
-        self.take(row, now, worker, lease).await.map(Found::Claimed)
+        Ok(Found::Claimed(Box::new(self.take(row, now, worker, lease).await?)))
     }
 
     /// A run whose worker went silent, else the oldest one that waits.

@@ -9,7 +9,7 @@ use primitives::{Clock, EventId, SystemClock, Timestamp};
 
 use super::{Stand, values};
 
-const LONG: Duration = Duration::from_secs(600);
+const LONG: Duration = Duration::from_mins(10);
 const NONE: Duration = Duration::ZERO;
 
 /// The machine's time.
@@ -129,7 +129,7 @@ pub async fn retries_wait_or_give_up(stand: Stand) {
 pub async fn the_backlog_is_what_waits(stand: Stand) {
     let outbox = &stand.ports.outbox;
     assert_eq!(outbox.backlog().await.unwrap(), (0, NONE));
-    let hour = Duration::from_secs(3600);
+    let hour = Duration::from_hours(1);
     let event = |time| EventRecord { time, ..values::event(stand.team(), stand.alice) };
     publish(&stand, vec![event(now() - hour), event(now())]).await;
     let (number, age) = outbox.backlog().await.unwrap();

@@ -17,7 +17,7 @@ use super::agent::{insert_run, repository};
 use super::values::{self, at};
 use super::{Stand, outbox};
 
-const LONG: Duration = Duration::from_secs(600);
+const LONG: Duration = Duration::from_mins(10);
 const NONE: Duration = Duration::ZERO;
 
 /// A queued run in a repository of team core.

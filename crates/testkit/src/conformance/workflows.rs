@@ -2,7 +2,7 @@
 //! are about workflows, templates, triggers and firings.
 
 use events::{EventRecord, EventType};
-use permissions::{ItemsCreate, WorkflowsCreate, WorkflowsManage};
+use permissions::{ItemsCreate, Visible, WorkflowsCreate, WorkflowsManage};
 use primitives::{
     EventId, FiringId, Id, PageRequest, RepositoryId, TemplateId, Tenant, UserId, WorkflowId,
 };
@@ -298,7 +298,7 @@ pub async fn an_event_fires_a_trigger_once(stand: Stand) {
     let scope = stand.scope(stand.alice);
     let page = PageRequest::first();
     let page = stand.ports.workflows.list_firings(&scope, row.id, page).await.unwrap();
-    let rows: Vec<Firing> = page.items.into_iter().map(|row| row.into_inner()).collect();
+    let rows: Vec<Firing> = page.items.into_iter().map(Visible::into_inner).collect();
     assert_eq!(rows, [refused, first]);
 }
 
