@@ -116,10 +116,7 @@ impl Storage {
         let name = options.application_name.clone();
         let limits = [
             ("statement_timeout", millis(options.statement_timeout)),
-            (
-                "idle_in_transaction_session_timeout",
-                millis(options.idle_in_transaction_timeout),
-            ),
+            ("idle_in_transaction_session_timeout", millis(options.idle_in_transaction_timeout)),
         ];
         connect.max_connections(options.pool_size).map_sqlx_postgres_opts(move |postgres| {
             postgres.application_name(&name).options(limits.clone())

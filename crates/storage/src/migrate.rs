@@ -3,6 +3,8 @@
 //! **Invariant:** all missing files run in one transaction that nobody else runs at the same
 //! time; a file that ran is never run again, and one that changed since is refused.
 
+use std::fmt::Write as _;
+
 use migrations::Migration;
 use sea_orm::sea_query::Query;
 use sea_orm::{ConnectionTrait, DbErr};
@@ -52,10 +54,7 @@ impl Storage {
         self.migrate_with(shipped).await
     }
 
-    async fn migrate_with(
-        &self,
-        shipped: &[Migration],
-    ) -> Result<Vec<&'static str>, MigrateError> {
+    async fn migrate_with(&self, shipped: &[Migration]) -> Result<Vec<&'static str>, MigrateError> {
         let tx = self.begin_unchecked().await.map_err(|fault| failed("start", &fault))?;
         let ran = prepare(&tx).await.map_err(|error| failed("start", &Fault::from(error)))?;
         let missing = missing(shipped, &ran)?;
@@ -127,5 +126,9 @@ async fn run(tx: &Tx, migration: &Migration) -> Result<(), DbErr> {
 }
 
 fn checksum(sql: &str) -> String {
-    Sha256::digest(sql).iter().map(|byte| format!("{byte:02x}")).collect()
+    Sha256::digest(sql).iter().fold(String::new(), |mut text, byte| {
+        // Writing into a text cannot fail.
+        let _ = write!(text, "{byte:02x}");
+        text
+    })
 }

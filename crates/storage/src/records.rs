@@ -112,3 +112,20 @@ impl AuditReader for Storage {
         Ok(self.record_page(scope, filter, page).await?)
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::visibility::tests::sql;
+
+    #[test]
+    fn records_are_sought_by_place() {
+        let user = UserId::from_uuid(uuid::Uuid::from_u128(1));
+        let filter = AuditFilter {
+            place: AuditPlace::Own(user),
+            action_prefix: Some("work%".into()),
+            resource: Some("workItems/x".into()),
+        };
+        insta::assert_snapshot!(sql(&records(&filter, PageRequest::first())));
+    }
+}

@@ -72,11 +72,7 @@ fn count_lost(lost: &AtomicU64, records: u64, cause: &str) {
     tracing::error!(records, total, cause, "audit records of refusals or reads were lost");
 }
 
-async fn write_all(
-    storage: Storage,
-    mut messages: mpsc::Receiver<Message>,
-    lost: Arc<AtomicU64>,
-) {
+async fn write_all(storage: Storage, mut messages: mpsc::Receiver<Message>, lost: Arc<AtomicU64>) {
     let mut batch = Vec::with_capacity(BATCH);
     while messages.recv_many(&mut batch, BATCH).await > 0 {
         let mut events = Vec::new();

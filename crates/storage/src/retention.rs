@@ -5,8 +5,8 @@ use std::time::Duration;
 use async_trait::async_trait;
 use events::EventError;
 use events::port::Retention;
-use sea_orm::sea_query::Query;
 use sea_orm::ExprTrait;
+use sea_orm::sea_query::Query;
 
 use crate::Storage;
 use crate::fault::Result;
@@ -29,10 +29,7 @@ impl Storage {
 
 #[async_trait]
 impl Retention for Storage {
-    async fn forget_answers(
-        &self,
-        older_than: Duration,
-    ) -> std::result::Result<u64, EventError> {
+    async fn forget_answers(&self, older_than: Duration) -> std::result::Result<u64, EventError> {
         Ok(self.forget(older_than).await?)
     }
 }

@@ -133,11 +133,9 @@ impl Requests for Tx {
             answer: to_json(answer)?,
             created_at: now.as_micros(),
         };
-        self.run(&insert(vec![row])).await.map_err(|fault| {
-            match fault {
-                Fault::Taken(_) => EventError::Raced,
-                fault => fault.into(),
-            }
+        self.run(&insert(vec![row])).await.map_err(|fault| match fault {
+            Fault::Taken(_) => EventError::Raced,
+            fault => fault.into(),
         })?;
         Ok(())
     }

@@ -9,8 +9,7 @@ use sea_orm::sea_query::{
     Alias, Asterisk, CommonTableExpression, Expr, Func, Query, SubQueryStatement, WithClause,
 };
 use sea_orm::{
-    ConnectionTrait, DatabaseTransaction, ExprTrait, Statement, StatementBuilder,
-    TransactionTrait,
+    ConnectionTrait, DatabaseTransaction, ExprTrait, Statement, StatementBuilder, TransactionTrait,
 };
 use tokio::task::JoinError;
 
@@ -80,7 +79,9 @@ impl Tx {
     pub(crate) async fn commit_now(self) -> Result<()> {
         let Self { open, storage, wakes, broken } = self;
         if broken {
-            return Err(Fault::Internal("a transaction was used after one of its writes failed".into()));
+            return Err(Fault::Internal(
+                "a transaction was used after one of its writes failed".into(),
+            ));
         }
         let committed = tokio::spawn(async move {
             open.commit().await?;
@@ -111,7 +112,13 @@ impl Tx {
             (Dialect::Postgres, 2..) => self.write_together(writes).await?,
             _ => {
                 for Write { statement, rows } in writes {
-                    if self.open.execute_raw(build(self.storage.dialect(), &statement)).await?.rows_affected() != rows {
+                    if self
+                        .open
+                        .execute_raw(build(self.storage.dialect(), &statement))
+                        .await?
+                        .rows_affected()
+                        != rows
+                    {
                         return Err(Fault::Stale);
                     }
                 }
@@ -128,7 +135,10 @@ impl Tx {
         let mut expected = Vec::new();
         for (at, Write { statement, rows }) in writes.into_iter().enumerate() {
             let name = Alias::new(format!("w{at}"));
-            let count = Query::select().expr(Func::count(Expr::col(Asterisk))).from(name.clone()).to_owned();
+            let count = Query::select()
+                .expr(Func::count(Expr::col(Asterisk)))
+                .from(name.clone())
+                .to_owned();
             counts.expr_as(Expr::from(count), name.clone());
             let mut part = CommonTableExpression::new();
             part.query(returning(statement)).table_name(name);

@@ -103,3 +103,96 @@ where
         next: page.next,
     })
 }
+
+#[cfg(test)]
+pub(crate) mod tests {
+    use std::sync::Arc;
+
+    use async_trait::async_trait;
+    use permissions::{
+        Assignment, AssignmentScope, Authorizer, PolicyData, PolicySource, SourceError, UserRecord,
+    };
+    use primitives::{SystemClock, TeamId, UserId};
+    use sea_orm::StatementBuilder;
+    use sea_orm::sea_query::Query;
+    use uuid::Uuid;
+
+    use super::*;
+    use crate::dialect::Dialect;
+
+    const USER: Uuid = Uuid::from_u128(0xAAAA);
+    const TEAM: Uuid = Uuid::from_u128(0x7EA0);
+
+    struct OnePerson {
+        teams: Vec<Uuid>,
+    }
+
+    #[async_trait]
+    impl PolicySource for OnePerson {
+        async fn load_policy(&self) -> std::result::Result<PolicyData, SourceError> {
+            let user = UserId::from_uuid(USER);
+            let held = |team: &Uuid| Assignment {
+                user,
+                scope: AssignmentScope::Team(TeamId::from_uuid(*team)),
+                role: "member".into(),
+                expires_at: None,
+            };
+            let record = UserRecord { user, subject: "a".into(), active: true, may_apply: true };
+            let assignments = self.teams.iter().map(held).collect();
+            Ok(PolicyData { epoch: 1, users: vec![record], assignments })
+        }
+    }
+
+    async fn scope_in(teams: Vec<Uuid>) -> Scope {
+        let source = Arc::new(OnePerson { teams });
+        let authorizer = Authorizer::start(source, Arc::new(SystemClock)).await.unwrap();
+        authorizer.caller("a", "test").unwrap().scope()
+    }
+
+    /// What a member of one team sees, with the same ids each time.
+    pub(crate) async fn scope() -> Scope {
+        scope_in(vec![TEAM]).await
+    }
+
+    /// A statement as Postgres gets it, values written in, a clause a line.
+    pub(crate) fn sql(statement: &impl StatementBuilder) -> String {
+        let clauses = [
+            " FROM ",
+            " INNER JOIN ",
+            " LEFT JOIN ",
+            " WHERE ",
+            " AND ",
+            " OR ",
+            " GROUP BY ",
+            " ORDER BY ",
+            " LIMIT ",
+            " FOR ",
+            " UNION ALL ",
+            ", (",
+        ];
+        let text = Dialect::Postgres.backend().build(statement).to_string();
+        clauses
+            .into_iter()
+            .fold(text, |text, clause| text.replace(clause, &format!("\n{}", clause.trim_start())))
+    }
+
+    fn all_seen(scope: &Scope) -> String {
+        let mut select = Query::select();
+        sql(select.expr(Expr::val(1)).from("t").cond_where(seen("t", scope)))
+    }
+
+    #[tokio::test]
+    async fn the_rule_of_visibility() {
+        insta::assert_snapshot!("seen_by_a_member", all_seen(&scope().await));
+        insta::assert_snapshot!("seen_by_a_person_in_no_team", all_seen(&scope_in(vec![]).await));
+    }
+
+    #[tokio::test]
+    async fn a_page_starts_after_the_last_row_shown() {
+        let after = Some(PageAfter { key: 7, id: USER });
+        let mut select = Query::select();
+        select.expr(column("t", "id")).from("t");
+        page(&mut select, "t", "made_at", Direction::NewestFirst, PageRequest { size: 2, after });
+        insta::assert_snapshot!(sql(&select));
+    }
+}

@@ -51,6 +51,19 @@ impl Storage {
         Ok(id)
     }
 
+    /// A slug is no secret: it is read without a scope, for the server itself.
+    async fn find_team(&self, slug: &str) -> Result<Option<TeamId>> {
+        let select = Query::select()
+            .expr(column("team", "id"))
+            .from("team")
+            .and_where(column("team", "slug").eq(slug))
+            .to_owned();
+        match self.reader().query_one(&select).await? {
+            Some(row) => Ok(Some(TeamId::from_uuid(row.try_get("", "id")?))),
+            None => Ok(None),
+        }
+    }
+
     async fn change_user(&self, user: UserId, name: &'static str, value: bool) -> Result<()> {
         let update = Query::update()
             .table("app_user")
@@ -129,6 +142,10 @@ impl PolicyAdmin for Storage {
         Ok(TeamId::from_uuid(id))
     }
 
+    async fn team_by_slug(&self, slug: &str) -> Answer<Option<TeamId>> {
+        Ok(self.find_team(slug).await?)
+    }
+
     async fn assign(&self, assignment: &NewAssignment, now: Timestamp) -> Answer<()> {
         self.change_policy(&assignment_insert(assignment, now)).await?;
         Ok(())
@@ -156,12 +173,7 @@ impl PolicyAdmin for Storage {
         Ok(self.change_user(user, "may_apply", may_apply).await?)
     }
 
-    async fn set_kill_switch(
-        &self,
-        tenant: Tenant,
-        stopped: bool,
-        now: Timestamp,
-    ) -> Answer<()> {
+    async fn set_kill_switch(&self, tenant: Tenant, stopped: bool, now: Timestamp) -> Answer<()> {
         use kill_switch::Column::{ChangedAt, Stopped, TenantId, TenantKind};
 
         let row = kill_switch::Model {
@@ -177,11 +189,7 @@ impl PolicyAdmin for Storage {
         Ok(())
     }
 
-    async fn set_auto_apply_allowed(
-        &self,
-        repository: RepositoryId,
-        allowed: bool,
-    ) -> Answer<()> {
+    async fn set_auto_apply_allowed(&self, repository: RepositoryId, allowed: bool) -> Answer<()> {
         let update = Query::update()
             .table("repository")
             .value("auto_apply_allowed", allowed)

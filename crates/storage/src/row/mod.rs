@@ -11,7 +11,7 @@ pub mod audit;
 pub mod directory;
 pub mod events;
 pub mod item;
-pub mod workflow;
+pub mod workflows;
 
 use primitives::{Tenant, Timestamp};
 use sea_orm::sea_query::{InsertStatement, Query, SimpleExpr};

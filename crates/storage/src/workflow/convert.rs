@@ -17,7 +17,7 @@ use super::definitions::Definitions;
 use super::query::{ItemRow, WorkflowRow};
 use crate::fault::{Fault, Result};
 use crate::row::item::{recommendation, stage_visit, transition, work_item};
-use crate::row::workflow::{trigger_firing, workflow, workflow_revision, workflow_trigger};
+use crate::row::workflows::{trigger_firing, workflow, workflow_revision, workflow_trigger};
 use crate::row::{
     broken, from_json, from_json_opt, known, micros, narrow, tenant, time, to_json, to_json_opt,
 };
@@ -28,8 +28,7 @@ const VERBS: [&str; 6] =
 
 pub(super) fn workflow(row: WorkflowRow, definitions: &Definitions) -> Result<Workflow> {
     let WorkflowRow { workflow: row, definition } = row;
-    let text =
-        definition.ok_or_else(|| Fault::Internal("a workflow has no definition".into()))?;
+    let text = definition.ok_or_else(|| Fault::Internal("a workflow has no definition".into()))?;
     let definition = definitions.parsed(row.id, row.revision, &text)?;
     let source = match (row.source_template_id, row.source_revision) {
         (Some(template), Some(revision)) => {

@@ -125,3 +125,16 @@ impl Storage {
         })
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::visibility::tests::{scope, sql};
+
+    #[tokio::test]
+    async fn figures_are_of_rows_in_scope() {
+        let (scope, id) = (scope().await, Uuid::from_u128(1));
+        insta::assert_snapshot!(sql(&of_items(&scope, id)));
+        insta::assert_snapshot!(sql(&of_visits(&scope, id)));
+    }
+}

@@ -28,7 +28,7 @@ use workflow_core::store::{ItemFilter, WorkflowFilter, WorkflowStore, WorkflowTx
 use crate::Storage;
 use crate::fault::{Fault, Result};
 use crate::row::item::transition;
-use crate::row::workflow::trigger_firing;
+use crate::row::workflows::trigger_firing;
 use crate::visibility::{Direction, page, show, show_page};
 use query::{ItemRow, WorkflowRow};
 
@@ -106,9 +106,8 @@ impl Storage {
                 convert::item(row, definition.clone())
             })
             .collect::<Result<Vec<_>>>()?;
-        let page = Page::cut(items, request.size, |row| {
-            place(row.item.created_at, row.item.id.as_uuid())
-        });
+        let page =
+            Page::cut(items, request.size, |row| place(row.item.created_at, row.item.id.as_uuid()));
         Ok(Page {
             items: page.items.into_iter().filter_map(|row| show(scope, row)).collect(),
             next: page.next,
@@ -186,11 +185,7 @@ impl WorkflowStore for Storage {
         Ok(self.workflow_page(scope, templates, filter, page).await?)
     }
 
-    async fn get_item(
-        &self,
-        scope: &Scope,
-        id: WorkItemId,
-    ) -> Answer<Option<Visible<LockedItem>>> {
+    async fn get_item(&self, scope: &Scope, id: WorkItemId) -> Answer<Option<Visible<LockedItem>>> {
         Ok(self.item_row(scope, id).await?)
     }
 

@@ -8,7 +8,7 @@ use uuid::Uuid;
 use workflow_core::store::{ItemFilter, WorkflowFilter};
 
 use crate::row::item::{transition, work_item};
-use crate::row::workflow::{trigger_firing, workflow};
+use crate::row::workflows::{trigger_firing, workflow};
 use crate::visibility::{Direction, column, constant, page, seen};
 
 /// A workflow with its newest definition; the text is null when that was published while
@@ -172,4 +172,62 @@ pub(super) fn firings(scope: &Scope, workflow: Uuid) -> SelectStatement {
         .cond_where(seen("trigger_firing", scope))
         .and_where(column("trigger_firing", "workflow_id").eq(workflow))
         .to_owned()
+}
+
+#[cfg(test)]
+mod tests {
+    use primitives::{Tenant, UserId, WorkflowId};
+    use workflow_core::model::ItemState;
+
+    use super::*;
+    use crate::dialect::Dialect;
+    use crate::visibility::tests::{scope, sql};
+
+    const ID: Uuid = Uuid::from_u128(1);
+
+    #[tokio::test]
+    async fn one_workflow_is_sought_in_scope() {
+        insta::assert_snapshot!(sql(&one_workflow(&scope().await, ID, Some(false))));
+    }
+
+    #[tokio::test]
+    async fn workflows_are_listed_in_scope() {
+        let filter = WorkflowFilter { tenant: Some(Tenant::Global), category: Some("x".into()) };
+        let select = workflow_page(&scope().await, true, &filter, PageRequest::first());
+        insta::assert_snapshot!(sql(&select));
+    }
+
+    #[tokio::test]
+    async fn an_item_is_held_in_scope() {
+        let mut select = one_item(&scope().await, ID);
+        add_seen_version(&mut select, "work_item");
+        Dialect::Postgres.lock_rows(&mut select, "work_item");
+        insta::assert_snapshot!(sql(&select));
+    }
+
+    #[tokio::test]
+    async fn items_are_listed_in_scope() {
+        let filter = ItemFilter {
+            workflow: Some(WorkflowId::from_uuid(ID)),
+            state: Some(ItemState::Claimed),
+            assignee: Some(UserId::from_uuid(ID)),
+        };
+        let select = item_page(&scope().await, &filter, PageRequest::first());
+        insta::assert_snapshot!(sql(&select));
+    }
+
+    #[tokio::test]
+    async fn definitions_are_read_in_scope() {
+        insta::assert_snapshot!(sql(&definitions(&scope().await, &[(ID, 1), (ID, 2)])));
+    }
+
+    #[tokio::test]
+    async fn transitions_are_listed_in_scope() {
+        insta::assert_snapshot!(sql(&transitions(&scope().await, ID)));
+    }
+
+    #[tokio::test]
+    async fn firings_are_listed_in_scope() {
+        insta::assert_snapshot!(sql(&firings(&scope().await, ID)));
+    }
 }

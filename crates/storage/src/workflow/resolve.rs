@@ -70,3 +70,17 @@ impl Tx {
         })
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::dialect::Dialect;
+    use crate::visibility::tests::{scope, sql};
+
+    #[tokio::test]
+    async fn people_are_sought_among_those_the_caller_knows() {
+        let now = Dialect::Postgres.now();
+        let user = UserId::from_uuid(uuid::Uuid::from_u128(1));
+        insta::assert_snapshot!(sql(&known_users(&scope().await, &[user], now)));
+    }
+}

@@ -16,8 +16,7 @@ impl Tx {
         let limits = self.storage.run_limits();
         let now = self.storage.dialect().now();
         let deadline: i64 = narrow("deadline", limits.deadline.as_micros())?;
-        let input =
-            RunInput::Assist { stage_id: order.stage_id.clone(), visit: order.visit };
+        let input = RunInput::Assist { stage_id: order.stage_id.clone(), visit: order.visit };
         let max_attempts: i32 = narrow("max_attempts", limits.max_attempts)?;
         let cells: [(&str, SimpleExpr); 20] = [
             ("id", order.run.as_uuid().into()),

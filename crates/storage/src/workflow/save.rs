@@ -6,7 +6,7 @@
 use async_trait::async_trait;
 use events::RunOrder;
 use permissions::{Cleared, Scope, Visible};
-use primitives::{RepositoryId, RunId, Tenant, UserId, WorkItemId, WorkflowId};
+use primitives::{RepositoryId, RunId, Tenant, Timestamp, UserId, WorkItemId, WorkflowId};
 use sea_orm::sea_query::{Expr, OnConflict, Order, Query, UpdateStatement};
 use sea_orm::{ConnectionTrait, EntityTrait, ExprTrait, FromQueryResult, QueryTrait};
 use uuid::Uuid;
@@ -94,12 +94,7 @@ impl Tx {
         self.run_one(&update).await
     }
 
-    async fn add_item(
-        &mut self,
-        item: &WorkItem,
-        first: &Transition,
-        visit: &Visit,
-    ) -> Result<()> {
+    async fn add_item(&mut self, item: &WorkItem, first: &Transition, visit: &Visit) -> Result<()> {
         self.write_all(vec![
             Write::new(insert(vec![convert::item_row(item)?]), 1),
             Write::new(insert(vec![convert::transition_row(first)?]), 1),
@@ -151,7 +146,7 @@ impl Tx {
             .table("recommendation")
             .value("verdict", row.verdict.as_str())
             .value("reviewer_id", row.reviewer.map(|user| user.as_uuid()))
-            .value("reviewed_at", row.reviewed_at.map(|time| time.as_micros()))
+            .value("reviewed_at", row.reviewed_at.map(Timestamp::as_micros))
             .value("review_note", row.review_note.as_str())
             .and_where(owned("recommendation", row.tenant))
             .and_where(column("recommendation", "id").eq(row.id.as_uuid()))
@@ -222,10 +217,7 @@ impl WorkflowTx for Tx {
         Ok(self.add_recommendation(row).await?)
     }
 
-    async fn newest_recommendation(
-        &mut self,
-        item: WorkItemId,
-    ) -> Answer<Option<Recommendation>> {
+    async fn newest_recommendation(&mut self, item: WorkItemId) -> Answer<Option<Recommendation>> {
         Ok(self.last_recommendation(item).await?)
     }
 

@@ -1,4 +1,4 @@
-//! Which triggers an event reaches, and the record of what came of it.
+//! Which triggers an event reaches.
 
 use events::EventRecord;
 use primitives::{Tenant, TriggerId, WorkflowId};
@@ -56,5 +56,32 @@ impl Storage {
                 })
             })
             .collect()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use events::EventType;
+    use primitives::{EventId, TeamId, Timestamp, UserId};
+    use uuid::Uuid;
+
+    use super::*;
+    use crate::visibility::tests::sql;
+
+    #[test]
+    fn an_event_reaches_its_tenant_and_its_causers_own_workflows() {
+        let event = EventRecord {
+            id: EventId::from_uuid(Uuid::nil()),
+            kind: EventType::ApplySuccess,
+            version: 1,
+            tenant: Tenant::Team(TeamId::from_uuid(Uuid::from_u128(0x7EA0))),
+            principal: UserId::from_uuid(Uuid::from_u128(0xAAAA)),
+            cause: None,
+            summary: String::new(),
+            repository: None,
+            payload: serde_json::Value::Null,
+            time: Timestamp::from_micros(0),
+        };
+        insta::assert_snapshot!(sql(&reached_by(&event, 100)));
     }
 }

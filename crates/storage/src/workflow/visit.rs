@@ -1,8 +1,8 @@
 //! Stays of items in stages: how one ends and the next begins.
 
 use primitives::{Tenant, WorkItemId};
-use sea_orm::sea_query::{Expr, OnConflict, Query, SimpleExpr, UnionType, UpdateStatement};
 use sea_orm::ExprTrait;
+use sea_orm::sea_query::{Expr, OnConflict, Query, SimpleExpr, UnionType, UpdateStatement};
 use workflow_core::model::{ItemMove, Visit, VisitEnd};
 
 use super::convert;
