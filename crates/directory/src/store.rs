@@ -35,6 +35,9 @@ pub trait PolicyAdmin: Send + Sync {
     /// The team with this slug, made if missing.
     async fn ensure_team(&self, team: &SeedTeam, now: Timestamp) -> Result<TeamId, StoreError>;
 
+    /// The team with this slug, for what operators name by it.
+    async fn team_by_slug(&self, slug: &str) -> Result<Option<TeamId>, StoreError>;
+
     /// Gives a role; nothing happens when it is held already.
     async fn assign(&self, assignment: &NewAssignment, now: Timestamp) -> Result<(), StoreError>;
 

@@ -1,0 +1,99 @@
+//! What the types cannot say: values that must fit each other, or the command.
+
+use engines::ModelConfig;
+use secrecy::{ExposeSecret, SecretString};
+
+use super::{Config, ConfigError};
+use crate::telemetry;
+
+impl Config {
+    pub(super) fn check(&self) -> Result<(), ConfigError> {
+        if self.data_dir.as_os_str().is_empty() {
+            return Err(ConfigError::wrong("data_dir is empty: set ELOHIM_DATA_DIR"));
+        }
+        if !(1..=64).contains(&self.worker.concurrency) {
+            return Err(ConfigError::wrong("worker.concurrency must be 1 to 64"));
+        }
+        if self.database.pool_size.is_some_and(|size| !(1..=1000).contains(&size)) {
+            return Err(ConfigError::wrong("database.pool_size must be 1 to 1000"));
+        }
+        let secret = self.gateway.page_secret.expose_secret();
+        if !secret.is_empty() && secret.len() < 32 {
+            return Err(ConfigError::wrong("gateway.page_secret must have at least 32 characters"));
+        }
+        telemetry::check_filter(&self.telemetry.log_filter)
+            .map_err(|error| ConfigError::wrong(format!("telemetry.log_filter: {error}")))?;
+        self.check_identity()?;
+        match (self.model.base_url.is_empty(), self.model.name.is_empty()) {
+            (true, false) => Err(ConfigError::wrong("model.name is set without model.base_url")),
+            (false, true) => Err(ConfigError::wrong("model.base_url is set without model.name")),
+            _ => Ok(()),
+        }
+    }
+
+    /// All of it or nothing of it.
+    fn check_identity(&self) -> Result<(), ConfigError> {
+        let identity = &self.identity;
+        let given =
+            [!identity.issuer.is_empty(), !identity.audience.is_empty(), !identity.keys.0.is_empty()];
+        if given.contains(&true) && given.contains(&false) {
+            let text = "identity is incomplete: issuer, audience and at least one key belong together";
+            return Err(ConfigError::wrong(text));
+        }
+        let mut kids: Vec<_> = identity.keys.0.iter().map(|key| &key.kid).collect();
+        kids.sort();
+        if kids.windows(2).any(|pair| pair.first() == pair.last()) {
+            return Err(ConfigError::wrong("identity.keys names a kid twice"));
+        }
+        Ok(())
+    }
+
+    /// For commands that verify tokens of an outside issuer.
+    pub fn require_identity(&self) -> Result<(), ConfigError> {
+        if self.identity.issuer.is_empty() {
+            let text = "identity.issuer, identity.audience and identity.keys are required \
+                        (or use `serve --dev` on this machine only)";
+            return Err(ConfigError::wrong(text));
+        }
+        Ok(())
+    }
+
+    /// For `serve --dev`, whose tokens anybody on this machine can make.
+    pub fn require_dev(&self) -> Result<(), ConfigError> {
+        for (key, address) in
+            [("gateway.listen", self.gateway.listen), ("metrics.listen", self.metrics.listen)]
+        {
+            if !address.ip().is_loopback() {
+                let text = format!("serve --dev is for this machine only: {key} must be loopback");
+                return Err(ConfigError::wrong(text));
+            }
+        }
+        if !self.identity.issuer.is_empty() {
+            let text = "serve --dev makes a key of its own: leave [identity] out";
+            return Err(ConfigError::wrong(text));
+        }
+        Ok(())
+    }
+
+    /// For several processes on one database.
+    pub fn require_shared_database(&self, command: &str) -> Result<(), ConfigError> {
+        if self.is_embedded() {
+            let text = format!("{command} needs Postgres: SQLite belongs to one process");
+            return Err(ConfigError::wrong(text));
+        }
+        Ok(())
+    }
+
+    /// The model endpoint, if one is configured.
+    pub fn model(&self) -> Option<ModelConfig> {
+        if self.model.base_url.is_empty() {
+            return None;
+        }
+        let key = self.model.api_key.expose_secret();
+        Some(ModelConfig {
+            base_url: self.model.base_url.clone(),
+            name: self.model.name.clone(),
+            api_key: (!key.is_empty()).then(|| SecretString::from(key)),
+        })
+    }
+}

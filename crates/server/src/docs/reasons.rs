@@ -1,0 +1,100 @@
+//! The catalogue of reasons. A test compares it with the sources and with the protos.
+
+/// One stable reason.
+#[derive(Clone, Copy, Debug)]
+pub struct Reason {
+    pub name: &'static str,
+    /// Name of the gRPC code; `run` where it is not a call's answer.
+    pub code: &'static str,
+    pub meaning: &'static str,
+    pub remedy: &'static str,
+}
+
+macro_rules! reasons {
+    ($($name:literal $code:literal $meaning:literal $remedy:literal;)*) => {
+        /// Sorted by name.
+        pub const REASONS: &[Reason] =
+            &[$(Reason { name: $name, code: $code, meaning: $meaning, remedy: $remedy },)*];
+    };
+}
+
+const _: () = assert!(!REASONS.is_empty());
+
+reasons! {
+    "ALREADY_CLAIMED" "FAILED_PRECONDITION" "somebody has claimed the item" "read it again";
+    "ALREADY_REVIEWED" "FAILED_PRECONDITION" "the recommendation has its verdict" "read the item again";
+    "AUTO_APPLY_REFUSED" "run" "a guard of auto-apply said no; it is named" "let a person apply the change";
+    "BRANCH_MOVED" "FAILED_PRECONDITION" "the mirror's branch is not where it was expected, or its files changed since" "look at the patch's branch";
+    "COMPRESSION_NOT_SUPPORTED" "UNIMPLEMENTED" "the message is compressed in a way the server does not read" "send it uncompressed or with gzip";
+    "CONCURRENT_CHANGE" "ABORTED" "somebody else was faster" "try again";
+    "DATABASE_UNAVAILABLE" "UNAVAILABLE" "the database does not answer" "try again after the time in RetryInfo";
+    "DEADLINE_EXCEEDED" "DEADLINE_EXCEEDED" "the call's time was over; what it began is finished" "read, or repeat with the same request_id";
+    "DEPTH_EXCEEDED" "run" "a chain of events and triggers is deeper than 8" "look at the triggers for a circle";
+    "ENGINE_FAILED" "run" "the coding engine failed" "look at the run's message";
+    "ENGINE_TIMED_OUT" "run" "the coding engine ran out of time" "give it a smaller task";
+    "ENGINE_UNAVAILABLE" "run" "the coding engine is not there" "see ListEngines";
+    "ETAG_MISMATCH" "ABORTED" "the resource changed since it was read" "read it again";
+    "EVENT_TYPE_NOT_SUPPORTED" "INVALID_ARGUMENT" "triggers cannot listen to this event" "see Trigger.event_type";
+    "FENCE_LOST" "run" "another worker took the run over" "nothing: the run goes on there";
+    "FIELD_NOT_SUPPORTED" "INVALID_ARGUMENT" "a field that does not work yet is set" "leave it out";
+    "FILTER_NOT_SUPPORTED" "INVALID_ARGUMENT" "`filter` and `order_by` do not work yet" "leave them empty";
+    "ILLEGAL_TRANSITION" "FAILED_PRECONDITION" "the item's state does not allow it" "read the item again";
+    "INTERNAL" "INTERNAL" "a bug or a broken machine" "tell an operator the correlation id";
+    "INVALID_ARGUMENT" "INVALID_ARGUMENT" "a field is wrong; BadRequest names it" "correct it";
+    "INVALID_CONDITION" "INVALID_ARGUMENT" "a route's condition is not CEL, or too complex" "see StageRoute.condition";
+    "INVALID_GRAPH" "INVALID_ARGUMENT" "stages and routes break a rule" "see CreateWorkflow";
+    "INVALID_PAGE_TOKEN" "INVALID_ARGUMENT" "the token is not of this list and caller, or expired" "begin without one";
+    "ITEM_REFUSED" "run" "the work item did not take the result" "look at the run's message";
+    "MALFORMED_MESSAGE" "INVALID_ARGUMENT" "the bytes are no message of this method" "generate the client from the protos";
+    "MESSAGE_TOO_LARGE" "RESOURCE_EXHAUSTED" "the message is larger than the server takes" "send less";
+    "METHOD_NOT_FOUND" "UNIMPLEMENTED" "there is no such method" "see status.md";
+    "MODEL_ANSWER_INVALID" "UNAVAILABLE" "the model gave no valid plan, even after one repair" "try again, or another model";
+    "MODEL_REFUSED" "UNAVAILABLE" "the model endpoint refused the request" "look at key, model name and limits";
+    "MODEL_UNAVAILABLE" "UNAVAILABLE" "the model endpoint does not answer" "try again";
+    "NOT_ASSIGNEE" "FAILED_PRECONDITION" "the stage or the item is somebody else's" "ask the assignee";
+    "NOT_FOUND" "NOT_FOUND" "the resource does not exist, or is not visible" "look at the name";
+    "NO_ENGINE" "run" "no coding engine could carry out the plan" "apply a diff";
+    "NO_PATCH" "FAILED_PRECONDITION" "there is neither a diff nor an engine that could make one" "send a diff or edits";
+    "NO_REPOSITORY" "run" "the work item names no repository for the agent to read" "create it with one";
+    "NO_ROUTE" "FAILED_PRECONDITION" "no route leads out of the stage" "publish the workflow again";
+    "OVERLOADED" "RESOURCE_EXHAUSTED" "the server has all the calls it can take" "try again after the time in RetryInfo";
+    "PATCH_DOES_NOT_APPLY" "INVALID_ARGUMENT" "not a diff, or the texts it expects are not there" "make it from the base again";
+    "PATCH_EMPTY" "INVALID_ARGUMENT" "the patch changes nothing" "nothing is left to do";
+    "PATCH_NOT_FOUND" "NOT_FOUND" "no such patch, or not visible" "look at the name";
+    "PATCH_NOT_REVERTABLE" "FAILED_PRECONDITION" "the patch is not applied, or is being taken back" "read the patch again";
+    "PATCH_PATH_REFUSED" "INVALID_ARGUMENT" "the patch touches a path that must not be changed" "leave that path out";
+    "PATCH_TOO_LARGE" "INVALID_ARGUMENT" "more or larger files than a patch may have" "make several patches";
+    "PERMISSION_DENIED" "PERMISSION_DENIED" "the permission named in the metadata is missing" "ask an admin of the team";
+    "PLAN_NOT_FOUND" "NOT_FOUND" "no such plan, or not visible" "look at the name";
+    "PLAN_STALE" "FAILED_PRECONDITION" "the repository moved on since the change was made" "plan again";
+    "POLICY_MOVED" "UNAVAILABLE" "rights changed while the call ran" "try again";
+    "RECOMMENDATION_MISMATCH" "FAILED_PRECONDITION" "the hash is of another recommendation" "read the item again";
+    "RECOMMENDATION_NOT_FOUND" "NOT_FOUND" "the item has no recommendation" "wait for the agent";
+    "REPOSITORY_ALREADY_REGISTERED" "FAILED_PRECONDITION" "this owner has the path already" "see ListRepositories";
+    "REPOSITORY_NOT_FOUND" "NOT_FOUND" "no such repository, or not visible" "look at the name";
+    "REPOSITORY_OUTSIDE_ROOTS" "INVALID_ARGUMENT" "the path is not below a folder set aside for this owner" "ask the operator (repositories.roots)";
+    "REPOSITORY_UNUSABLE" "FAILED_PRECONDITION" "no git repository, or not one that may be opened" "see the text";
+    "REQUEST_ID_REUSED" "INVALID_ARGUMENT" "the request_id was used with another request" "take a fresh one";
+    "RESERVED_KEY" "INVALID_ARGUMENT" "`data` has a key that only the server writes" "take another key";
+    "REVISION_NOT_FOUND" "FAILED_PRECONDITION" "the revision names no commit, or there is none yet" "look at the name";
+    "RUN_ATTEMPTS_EXHAUSTED" "run" "the run failed at every attempt" "look at the run's message";
+    "RUN_IN_PROGRESS" "FAILED_PRECONDITION" "the agent is still at work at this stage" "wait for the run";
+    "RUN_NOT_FOUND" "NOT_FOUND" "no such run, or not visible" "look at the name";
+    "RUN_TIMED_OUT" "run" "the run was not done at its deadline" "start it again";
+    "SESSION_CLOSED" "FAILED_PRECONDITION" "the session refuses work" "open another one";
+    "SESSION_NOT_FOUND" "NOT_FOUND" "no such session, or not the caller's" "look at the name";
+    "STAGE_MISMATCH" "FAILED_PRECONDITION" "the item is at another stage than the one named" "read the item again";
+    "STAGE_TYPE_NOT_SUPPORTED" "INVALID_ARGUMENT" "the stage type does not work yet" "take another type";
+    "TEAM_NOT_FOUND" "NOT_FOUND" "no such team, or not the caller's" "see GetMe";
+    "TEMPLATE_NOT_FOUND" "NOT_FOUND" "no such template, or not visible" "see ListTemplates";
+    "TOO_MANY_CALLS" "RESOURCE_EXHAUSTED" "the caller has too many calls at work" "try again after the time in RetryInfo";
+    "TRIGGER_DISABLED" "run" "the trigger was switched off when the event came" "publish it enabled";
+    "UNAUTHENTICATED" "UNAUTHENTICATED" "no token, or one that is not believed" "get a new token";
+    "UNIMPLEMENTED" "UNIMPLEMENTED" "the method does not work yet" "see status.md";
+    "USER_NOT_FOUND" "NOT_FOUND" "no such person, or not visible" "look at the name";
+    "WORKFLOW_DELETED" "run" "the workflow was deleted when the event came" "nothing";
+    "WORKFLOW_NOT_FOUND" "NOT_FOUND" "no such workflow, deleted, or not visible" "look at the name";
+    "WORK_ITEM_CLOSED" "FAILED_PRECONDITION" "the item is finished" "make another one";
+    "WORK_ITEM_NOT_FOUND" "NOT_FOUND" "no such work item, or not visible" "look at the name";
+    "WRONG_RUN_KIND" "run" "a run was given to the wrong hands: a bug" "tell an operator";
+}

@@ -1,0 +1,125 @@
+//! Services over their ports.
+
+use std::sync::Arc;
+
+use agent_core::port::engine::Engine;
+use agent_core::port::model::Model;
+use agent_core::service::{
+    AgentDeps, Applying, Checkpoints, Planning, Repositories, Reverting, Roots, Runner, Runs,
+    Sessions,
+};
+use audit::RefusalSink;
+use engines::OpenAiModel;
+use events::Wakeups;
+use gateway::Services;
+use git_workspace::GitWorkspace;
+use permissions::Authorizer;
+use primitives::{Clock, SystemClock};
+use storage::Storage;
+use worker::{Settings, Worker, WorkerParts};
+use workflow_core::service::{Analytics, Items, Reviews, Templates, Triggers, Workflows};
+
+use super::StartError;
+use crate::config::{Config, ConfigError};
+use crate::telemetry::Metrics;
+
+/// What every service is built on.
+pub(super) struct Domain {
+    pub storage: Storage,
+    pub authorizer: Arc<Authorizer>,
+    pub clock: Arc<dyn Clock>,
+    pub notes: Arc<dyn RefusalSink>,
+    wakeups: Arc<dyn Wakeups>,
+    agent: AgentDeps,
+}
+
+impl Domain {
+    pub(super) fn new(
+        config: &Config,
+        storage: &Storage,
+        authorizer: &Arc<Authorizer>,
+        notes: Arc<dyn RefusalSink>,
+        engines: Vec<Arc<dyn Engine>>,
+        checkpoints: Arc<dyn Checkpoints>,
+    ) -> Result<Self, StartError> {
+        let clock: Arc<dyn Clock> = Arc::new(SystemClock);
+        let wakeups: Arc<dyn Wakeups> = storage.wake();
+        if !config.engines.path.is_empty() {
+            tracing::warn!("engines.path is set, but this version comes without engines");
+        }
+        let agent = AgentDeps {
+            store: Arc::new(storage.clone()),
+            workspace: Arc::new(GitWorkspace::new(&config.data_dir)?),
+            authorizer: authorizer.clone(),
+            clock: clock.clone(),
+            model: model(config)?,
+            engines,
+            wakeups: wakeups.clone(),
+            notes: notes.clone(),
+            checkpoints,
+        };
+        let (storage, authorizer) = (storage.clone(), authorizer.clone());
+        Ok(Self { storage, authorizer, clock, notes, wakeups, agent })
+    }
+
+    pub(super) fn templates(storage: &Storage) -> Templates {
+        Templates::new(Arc::new(storage.clone()), Arc::new(SystemClock))
+    }
+
+    fn items(&self) -> Items {
+        Items::new(Arc::new(self.storage.clone()), self.clock.clone())
+    }
+
+    fn triggers(&self) -> Triggers {
+        Triggers::new(Arc::new(self.storage.clone()), self.clock.clone())
+    }
+
+    pub(super) fn services(&self, roots: Roots) -> Services {
+        let store = Arc::new(self.storage.clone());
+        let deps = || self.agent.clone();
+        Services {
+            workflows: Workflows::new(store.clone(), self.clock.clone()),
+            templates: Self::templates(&self.storage),
+            items: self.items(),
+            reviews: Reviews::new(store.clone(), self.clock.clone()),
+            triggers: self.triggers(),
+            analytics: Analytics::new(store.clone()),
+            repositories: Repositories::new(deps(), roots),
+            sessions: Sessions::new(deps()),
+            planning: Planning::new(deps()),
+            applying: Applying::new(deps()),
+            reverting: Reverting::new(deps()),
+            runs: Runs::new(deps()),
+            people: store.clone(),
+            audit: store,
+            engines: self.agent.engines.clone(),
+            model: self.agent.model.as_ref().map(|model| model.name().to_owned()),
+        }
+    }
+
+    pub(super) fn worker(&self, config: &Config, metrics: &Metrics) -> Worker {
+        let queue = Arc::new(self.storage.clone());
+        let parts = WorkerParts {
+            runner: Runner::new(self.agent.clone(), queue.clone()),
+            items: self.items(),
+            triggers: self.triggers(),
+            runs: queue.clone(),
+            outbox: queue,
+            wakeups: self.wakeups.clone(),
+            authorizer: self.authorizer.clone(),
+            clock: self.clock.clone(),
+            observer: Arc::new(metrics.clone()),
+        };
+        let name = format!("worker-{}", std::process::id());
+        let settings =
+            Settings { name, concurrency: config.worker.concurrency, ..Settings::default() };
+        Worker::new(parts, settings)
+    }
+}
+
+fn model(config: &Config) -> Result<Option<Arc<dyn Model>>, StartError> {
+    let Some(model) = config.model() else { return Ok(None) };
+    let model =
+        OpenAiModel::connect(model).map_err(|error| ConfigError::wrong(error.to_string()))?;
+    Ok(Some(Arc::new(model)))
+}
