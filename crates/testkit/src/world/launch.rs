@@ -1,0 +1,36 @@
+//! The server inside this process, put together as the binary does it.
+
+use std::net::SocketAddr;
+
+use server::config::load_from;
+use server::dev::DevKey;
+use server::wiring::{Identity, Options, Server};
+
+use super::Setup;
+
+/// A running server.
+pub(super) struct Launched(Server);
+
+impl Launched {
+    pub(super) async fn start(
+        variables: Vec<(String, String)>,
+        key: &DevKey,
+        setup: &Setup,
+    ) -> Self {
+        let config = load_from(None, variables).expect("the configuration is right");
+        let options = Options {
+            identity: Some(Identity::dev(key).expect("an identity")),
+            engines: setup.engines.clone(),
+            ..Options::new(config)
+        };
+        Self(Server::start(options).await.expect("the server starts"))
+    }
+
+    pub(super) fn address(&self) -> SocketAddr {
+        self.0.grpc()
+    }
+
+    pub(super) async fn stop(self) {
+        self.0.stop().await;
+    }
+}

@@ -1,0 +1,77 @@
+//! Callers that go away: their calls finish or vanish, and cost nobody else anything.
+
+use std::time::Duration;
+
+use testkit::database::Backend;
+use testkit::world::shapes::{human, item, workflow};
+use testkit::world::{Person, Setup, World, eventually};
+
+const CALLS: u64 = 2_000;
+const AT_ONCE: usize = 40;
+const OTHERS: usize = 200;
+
+/// Spread over 0 to 30 ms, the same in every run.
+fn patience(at: u64) -> Duration {
+    Duration::from_micros(at.wrapping_mul(2_654_435_761) % 30_000)
+}
+
+/// One call of several kinds, given up after a while.
+async fn gives_up(person: &Person, flow: &str, at: u64) {
+    let call = async {
+        match at % 4 {
+            0 => person.lists_items(flow).await.map(drop),
+            1 => person.sees_workflow(flow).await.map(drop),
+            _ => {
+                let made = person.creates_item(item(flow, &format!("Item {at}"))).await?;
+                person.claims(&made).await.map(drop)
+            }
+        }
+    };
+    // Whether it was in time does not matter here.
+    let _ = tokio::time::timeout(patience(at), call).await;
+}
+
+testkit::on_both! {
+    /// 2,000 calls cancelled after 0 to 30 ms against two connections leave no transaction
+    /// open, and 200 calls of somebody else succeed.
+    async fn cancelled_calls_leave_no_transaction_open(db: TestDb) {
+        use futures::stream::{self, StreamExt as _};
+        let world = World::with(db, Setup { pool_size: Some(2), ..Setup::default() }).await;
+        let [alice, bob] = world.people(["alice", "bob"]);
+        let flow = workflow("Work", &alice.team, [human("one"), human("two")]);
+        let flow = alice.creates_workflow(flow).await.unwrap().name;
+
+        stream::iter(0..CALLS)
+            .for_each_concurrent(AT_ONCE, |at| gives_up(&bob, &flow, at))
+            .await;
+
+        if world.backend() == Backend::Postgres {
+            let stuck = "select count(*) from pg_stat_activity where datname = current_database() \
+                         and pid <> pg_backend_pid() and state like 'idle in transaction%'";
+            eventually(async || match world.probe().count(stuck).await {
+                0 => Ok(()),
+                open => Err(format!("{open} connections are idle in a transaction")),
+            })
+            .await;
+        }
+        let mia = world.person("mia");
+        let calls = stream::iter(0..OTHERS).map(|at| {
+            let (mia, flow) = (mia.clone(), flow.clone());
+            async move {
+                let made = mia.creates_item(item(&flow, &format!("After {at}"))).await?;
+                mia.sees_item(&made.name).await
+            }
+        });
+        let answers: Vec<_> = calls.buffer_unordered(8).collect().await;
+        for answer in answers {
+            answer.unwrap();
+        }
+        let half = "select count(*) from work_item i where \
+                    (select count(*) from transition t where t.work_item_id = i.id) \
+                    <> case when i.state = 'CLAIMED' then 2 else 1 end";
+        assert_eq!(world.probe().count(half).await, 0, "calls were done by halves");
+        let recorded = "select count(*) from audit_event where action = 'work_item.created'";
+        let made = "select count(*) from work_item";
+        assert_eq!(world.probe().count(recorded).await, world.probe().count(made).await);
+    }
+}

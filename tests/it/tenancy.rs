@@ -1,0 +1,355 @@
+//! For every field that names a resource: somebody else's name is answered as one that does
+//! not exist, in every byte.
+
+use std::collections::BTreeSet;
+
+use api::agent::apply_request::Change;
+use api::agent::*;
+use api::audit::ListAuditEventsRequest;
+use api::permissions::{CheckPermissionRequest, Level, Visibility};
+use api::workflow::*;
+use prost::Message;
+use prost_types::field_descriptor_proto::Type;
+use prost_types::{DescriptorProto, FileDescriptorSet};
+use testkit::world::shapes::{human, item, workflow};
+use testkit::world::{Person, Refusal, World};
+use tonic::Code;
+
+use crate::scene::{Own, belongings};
+
+/// What a field names.
+#[derive(Clone, Copy, Debug)]
+enum Kind {
+    Advised,
+    Claimable,
+    Startable,
+    Completable,
+    Cancellable,
+    Patch,
+    Plan,
+    Repository,
+    Run,
+    Session,
+    SpareSession,
+    SpareWorkflow,
+    Team,
+    Template,
+    User,
+    Workflow,
+}
+
+impl Kind {
+    fn of(self, own: &Own) -> String {
+        match self {
+            Self::Advised => &own.advised.name,
+            Self::Claimable => &own.to_claim.name,
+            Self::Startable => &own.to_start.name,
+            Self::Completable => &own.to_complete.name,
+            Self::Cancellable => &own.to_cancel.name,
+            Self::Patch => &own.patch,
+            Self::Plan => &own.plan,
+            Self::Repository => &own.repository,
+            Self::Run => &own.run,
+            Self::Session => &own.session,
+            Self::SpareSession => &own.spare_session,
+            Self::SpareWorkflow => &own.spare_workflow,
+            Self::Team => &own.team,
+            Self::Template => &own.template,
+            Self::User => &own.user,
+            Self::Workflow => &own.workflow,
+        }
+        .clone()
+    }
+}
+
+/// One field of one method, and a request with that field set, valid otherwise for the
+/// owner of the belongings.
+struct Field {
+    method: &'static str,
+    field: &'static str,
+    kind: Kind,
+    request: fn(&Own, String) -> Vec<u8>,
+}
+
+macro_rules! fields {
+    ($($method:literal $field:literal $kind:ident |$own:pat_param, $name:ident| $request:expr;)+) => {
+        vec![$(Field {
+            method: $method,
+            field: $field,
+            kind: Kind::$kind,
+            request: |$own, $name| $request.encode_to_vec(),
+        }),+]
+    };
+}
+
+fn text() -> String {
+    "Fix the cart".to_owned()
+}
+
+fn agent_fields() -> Vec<Field> {
+    fields! {
+        "agent.v1.AgentService/Route" "repository" Repository |_, name|
+            RouteRequest { input: text(), repository: name, ..Default::default() };
+        "agent.v1.AgentService/Route" "session" Session |_, name|
+            RouteRequest { input: text(), session: name, ..Default::default() };
+        "agent.v1.AgentService/BuildContext" "repository" Repository |_, name|
+            BuildContextRequest { input: text(), repository: name, ..Default::default() };
+        "agent.v1.AgentService/BuildContext" "session" Session |_, name|
+            BuildContextRequest { input: text(), session: name, ..Default::default() };
+        "agent.v1.AgentService/Plan" "repository" Repository |_, name|
+            PlanRequest { input: text(), repository: name, ..Default::default() };
+        "agent.v1.AgentService/Plan" "session" Session |_, name|
+            PlanRequest { input: text(), session: name, ..Default::default() };
+        "agent.v1.AgentService/Plan" "work_item" Advised |own, name|
+            PlanRequest { input: text(), repository: own.repository.clone(), work_item: name, ..Default::default() };
+        "agent.v1.AgentService/Apply" "repository" Repository |own, name|
+            ApplyRequest { repository: name, change: diff(own), dry_run: true, ..Default::default() };
+        "agent.v1.AgentService/Apply" "session" Session |own, name|
+            ApplyRequest { session: name, change: diff(own), dry_run: true, ..Default::default() };
+        "agent.v1.AgentService/Apply" "work_item" Advised |own, name|
+            ApplyRequest { repository: own.repository.clone(), work_item: name, change: diff(own), dry_run: true, ..Default::default() };
+        "agent.v1.AgentService/Apply" "plan.name" Plan |own, name|
+            ApplyRequest {
+                repository: own.repository.clone(),
+                change: Some(Change::Plan(PlanChange { name, ..Default::default() })),
+                ..Default::default()
+            };
+        "agent.v1.RunService/GetRun" "name" Run |_, name| GetRunRequest { name };
+        "agent.v1.RunService/ListRuns" "work_item" Advised |_, name|
+            ListRunsRequest { work_item: name, ..Default::default() };
+        "agent.v1.RunService/ListRuns" "session" Session |_, name|
+            ListRunsRequest { session: name, ..Default::default() };
+        "agent.v1.PatchService/GetPatch" "name" Patch |_, name| GetPatchRequest { name };
+        "agent.v1.PatchService/ListPatches" "work_item" Advised |_, name|
+            ListPatchesRequest { work_item: name, ..Default::default() };
+        "agent.v1.PatchService/ListPatches" "repository" Repository |_, name|
+            ListPatchesRequest { repository: name, ..Default::default() };
+        "agent.v1.PatchService/RevertPatch" "name" Patch |_, name|
+            RevertPatchRequest { name, ..Default::default() };
+        "agent.v1.SessionService/CreateSession" "session.repository" Repository |_, name|
+            CreateSessionRequest {
+                session: Some(Session { repository: name, ..Default::default() }),
+                ..Default::default()
+            };
+        "agent.v1.SessionService/CreateSession" "session.work_item" Advised |own, name|
+            CreateSessionRequest {
+                session: Some(Session { repository: own.repository.clone(), work_item: name, ..Default::default() }),
+                ..Default::default()
+            };
+        "agent.v1.SessionService/GetSession" "name" Session |_, name| GetSessionRequest { name };
+        "agent.v1.SessionService/CloseSession" "name" SpareSession |_, name|
+            CloseSessionRequest { name, ..Default::default() };
+        "agent.v1.RepositoryService/RegisterRepository" "team" Team |own, name|
+            RegisterRepositoryRequest { path: own.path.clone(), team: name, ..Default::default() };
+        "agent.v1.RepositoryService/GetRepository" "name" Repository |_, name|
+            GetRepositoryRequest { name };
+        "permissions.v1.PermissionService/CheckPermission" "team" Team |_, name|
+            CheckPermissionRequest {
+                permission: "workflows.edit".into(),
+                level: Level::Write.into(),
+                team: name,
+                ..Default::default()
+            };
+        "audit.v1.AuditService/ListAuditEvents" "team" Team |_, name|
+            ListAuditEventsRequest { team: name, ..Default::default() };
+        "audit.v1.AuditService/ListAuditEvents" "resource" Advised |_, name|
+            ListAuditEventsRequest { resource: name, action_prefix: "work_item.".into(), ..Default::default() };
+    }
+}
+
+fn workflow_fields() -> Vec<Field> {
+    fields! {
+        "workflow.v1.WorkflowService/CreateWorkflow" "workflow.team" Team |_, name|
+            CreateWorkflowRequest { workflow: Some(workflow("New", &name, [human("do")])), ..Default::default() };
+        "workflow.v1.WorkflowService/CreateWorkflow" "workflow.stages.assignment.user" User |own, name|
+            CreateWorkflowRequest { workflow: Some(assigned(own, name)), ..Default::default() };
+        "workflow.v1.WorkflowService/GetWorkflow" "name" Workflow |_, name| GetWorkflowRequest { name };
+        "workflow.v1.WorkflowService/ListWorkflows" "team" Team |_, name|
+            ListWorkflowsRequest { team: name, ..Default::default() };
+        "workflow.v1.TemplateService/GetTemplate" "name" Template |_, name| GetTemplateRequest { name };
+        "workflow.v1.TemplateService/InstantiateTemplate" "name" Template |own, name|
+            InstantiateTemplateRequest { name, team: own.team.clone(), validate_only: true, ..Default::default() };
+        "workflow.v1.TemplateService/InstantiateTemplate" "team" Team |own, name|
+            InstantiateTemplateRequest { name: own.template.clone(), team: name, visibility: Visibility::Team.into(), validate_only: true, ..Default::default() };
+        "workflow.v1.WorkItemService/CreateWorkItem" "work_item.workflow" Workflow |_, name|
+            CreateWorkItemRequest { work_item: Some(item(&name, "New")), ..Default::default() };
+        "workflow.v1.WorkItemService/CreateWorkItem" "work_item.repository" Repository |own, name|
+            CreateWorkItemRequest {
+                work_item: Some(WorkItem { repository: name, ..item(&own.workflow, "New") }),
+                ..Default::default()
+            };
+        "workflow.v1.WorkItemService/GetWorkItem" "name" Advised |_, name| GetWorkItemRequest { name };
+        "workflow.v1.WorkItemService/ListWorkItems" "workflow" Workflow |_, name|
+            ListWorkItemsRequest { workflow: name, ..Default::default() };
+        "workflow.v1.WorkItemService/ListWorkItems" "assignee" User |_, name|
+            ListWorkItemsRequest { assignee: name, ..Default::default() };
+        "workflow.v1.WorkItemService/ClaimWorkItem" "name" Claimable |_, name|
+            ClaimWorkItemRequest { name, ..Default::default() };
+        "workflow.v1.WorkItemService/StartWorkItem" "name" Startable |_, name|
+            StartWorkItemRequest { name, ..Default::default() };
+        "workflow.v1.WorkItemService/CompleteStage" "name" Completable |own, name|
+            CompleteStageRequest { name, stage_id: own.to_complete.stage_id.clone(), ..Default::default() };
+        "workflow.v1.WorkItemService/CancelWorkItem" "name" Cancellable |_, name|
+            CancelWorkItemRequest { name, ..Default::default() };
+        "workflow.v1.WorkItemService/ListTransitions" "parent" Advised |_, name|
+            ListTransitionsRequest { parent: name, ..Default::default() };
+        "workflow.v1.WorkItemService/ReviewRecommendation" "name" Advised |own, name|
+            ReviewRecommendationRequest {
+                name,
+                recommendation_hash: own.advised.recommendation.clone().map(|r| r.hash).unwrap_or_default(),
+                verdict: Verdict::Accept.into(),
+                etag: own.advised.etag.clone(),
+                ..Default::default()
+            };
+        "workflow.v1.WorkItemService/RerunAgentAssist" "name" Advised |_, name|
+            RerunAgentAssistRequest { name, ..Default::default() };
+        "workflow.v1.EventService/ListTriggerFirings" "parent" Workflow |_, name|
+            ListTriggerFiringsRequest { parent: name, ..Default::default() };
+        "workflow.v1.AnalyticsService/GetWorkflowAnalytics" "name" Workflow |_, name|
+            GetWorkflowAnalyticsRequest { name };
+        "workflow.v1.WorkflowService/DeleteWorkflow" "name" SpareWorkflow |_, name|
+            DeleteWorkflowRequest { name, ..Default::default() };
+    }
+}
+
+fn diff(own: &Own) -> Option<Change> {
+    Some(Change::UnifiedDiff(own.diff.clone()))
+}
+
+fn assigned(own: &Own, user: String) -> Workflow {
+    let assignment = Assignment { r#type: AssignmentType::User.into(), user, ..Default::default() };
+    let stage = Stage { assignment: Some(assignment), ..human("do") };
+    workflow("New", &own.team, [stage])
+}
+
+/// What a caller gets, in every byte.
+async fn outcome(person: &Person, field: &Field, body: Vec<u8>) -> Result<Vec<u8>, Refusal> {
+    let method = format!("elohim.{}", field.method);
+    person.sends(&method, body).await.map_err(|status| Refusal::from(&status))
+}
+
+testkit::on_both! {
+    /// Foreign and random names get the same answer; one's own gets another one.
+    async fn foreign_names_are_answered_as_random_ones(db: TestDb) {
+        let world = World::start(db).await;
+        let [alice, dave] = world.people(["alice", "dave"]);
+        let mut foreign = belongings(&world, &alice, "core").await;
+        let mut own = belongings(&world, &dave, "payments").await;
+        for (own, person) in [(&mut foreign, &alice), (&mut own, &dave)] {
+            own.template = team_template(&world, person).await;
+        }
+        for field in agent_fields().iter().chain(&workflow_fields()) {
+            let shown = format!("{} {}", field.method, field.field);
+            let theirs = field.kind.of(&foreign);
+            let random = World::unused(&theirs);
+            let theirs = outcome(&dave, field, (field.request)(&own, theirs)).await;
+            let random = outcome(&dave, field, (field.request)(&own, random)).await;
+            assert_eq!(theirs, random, "{shown}");
+            match &theirs {
+                Err(refusal) => {
+                    assert_eq!(refusal.code, Code::NotFound, "{shown}: {refusal:?}");
+                    assert!(refusal.reason.ends_with("_NOT_FOUND"), "{shown}: {refusal:?}");
+                }
+                // A filter by name finds nothing.
+                Ok(answer) => assert!(answer.is_empty(), "{shown}: {answer:?}"),
+            }
+            let mine = outcome(&dave, field, (field.request)(&own, field.kind.of(&own))).await;
+            let state = Code::FailedPrecondition;
+            let is_found = mine.as_ref().map_or_else(|refusal| refusal.code == state, |_| true);
+            assert!(is_found, "{shown}: one's own name gives {mine:?}");
+            assert_ne!(mine, random, "{shown}");
+        }
+    }
+
+    /// What is one person's stays hidden from their own team too.
+    async fn what_is_personal_is_hidden_from_the_team(db: TestDb) {
+        let world = World::start(db).await;
+        let [alice, bob] = world.people(["alice", "bob"]);
+        let mut own = belongings(&world, &alice, "core").await;
+        let flow = alice.creates_workflow(workflow("Own", "", [human("do")])).await.unwrap();
+        let private = alice.creates_item(item(&flow.name, "Own")).await.unwrap();
+        own.workflow = flow.name;
+        own.advised = private;
+        for field in agent_fields().iter().chain(&workflow_fields()) {
+            if !matches!(field.kind, Kind::Workflow | Kind::Advised | Kind::Session) {
+                continue;
+            }
+            let theirs = field.kind.of(&own);
+            let random = World::unused(&theirs);
+            let theirs = outcome(&bob, field, (field.request)(&own, theirs)).await;
+            let random = outcome(&bob, field, (field.request)(&own, random)).await;
+            assert_eq!(theirs, random, "{} {}", field.method, field.field);
+        }
+    }
+}
+
+/// A template of the person's team. No method makes one yet.
+async fn team_template(world: &World, person: &Person) -> String {
+    let marker = format!("Blueprint of {}", person.name);
+    let made = workflow(&marker, &person.team, [human("do")]);
+    let made = person.creates_workflow(made).await.unwrap().name;
+    let statement = format!("update workflow set is_template = true where display_name = '{marker}'");
+    world.probe().changes(&statement).await;
+    made.replace("workflows/", "templates/")
+}
+
+/// The table above has every request field that the protos describe as a resource's name.
+#[test]
+fn every_field_that_names_a_resource_is_tried() {
+    let set = FileDescriptorSet::decode(api::DESCRIPTORS).expect("descriptors");
+    let mut described = BTreeSet::new();
+    for file in set.file.iter().filter(|file| file.package().starts_with("elohim.")) {
+        for service in &file.service {
+            for method in &service.method {
+                let package = file.package().trim_start_matches("elohim.");
+                let path = format!("{package}.{}/{}", service.name(), method.name());
+                let mut found = Vec::new();
+                collect(&set, method.input_type(), "", &mut found);
+                described.extend(found.into_iter().map(|field| format!("{path} {field}")));
+            }
+        }
+    }
+    let fields = agent_fields().into_iter().chain(workflow_fields());
+    let tried: BTreeSet<_> = fields.map(|field| format!("{} {}", field.method, field.field)).collect();
+    assert!(described.len() > 30, "{described:#?}");
+    assert_eq!(described.difference(&tried).collect::<Vec<_>>(), Vec::<&String>::new(), "not tried");
+}
+
+/// Paths of the fields of a request that hold `collection/{uuid}` and are the caller's to set.
+fn collect(set: &FileDescriptorSet, message: &str, above: &str, found: &mut Vec<String>) {
+    let Some((comments, descriptor)) = message_of(set, message) else { return };
+    for (at, field) in descriptor.field.iter().enumerate() {
+        let comment = comments.get(at).map_or("", String::as_str);
+        if comment.contains("Output only") {
+            continue;
+        }
+        let path = if above.is_empty() { field.name().to_owned() } else { format!("{above}.{}", field.name()) };
+        match field.r#type() {
+            Type::String if comment.contains("/{uuid}`") => found.push(path),
+            Type::Message if field.type_name().starts_with(".elohim.") => {
+                collect(set, field.type_name(), &path, found);
+            }
+            _ => {}
+        }
+    }
+}
+
+/// A message with the comments of its fields.
+fn message_of<'a>(set: &'a FileDescriptorSet, name: &str) -> Option<(Vec<String>, &'a DescriptorProto)> {
+    for file in &set.file {
+        for (at, message) in file.message_type.iter().enumerate() {
+            if format!(".{}.{}", file.package(), message.name()) != name {
+                continue;
+            }
+            let locations = file.source_code_info.as_ref().map_or(&[][..], |info| &info.location);
+            let comment = |field: usize| {
+                let path = [4, i32::try_from(at).ok()?, 2, i32::try_from(field).ok()?];
+                let location = locations.iter().find(|location| location.path == path)?;
+                Some(location.leading_comments().to_owned())
+            };
+            let comments = (0..message.field.len()).map(|field| comment(field).unwrap_or_default());
+            return Some((comments.collect(), message));
+        }
+    }
+    None
+}
