@@ -2,8 +2,8 @@
 //!
 //! Nothing here knows a database, a wire format, git or a model's protocol.
 
-mod error;
 pub mod context;
+mod error;
 pub mod model;
 pub mod plan;
 pub mod port;

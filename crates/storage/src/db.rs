@@ -3,6 +3,7 @@
 //! **Invariant:** SQLite has one writing connection; readers cannot write. On both databases
 //! a statement that runs too long or a transaction left idle is ended by the database.
 
+use std::os::unix::fs::DirBuilderExt;
 use std::path::PathBuf;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
@@ -132,7 +133,11 @@ impl Storage {
         }
         let path = PathBuf::from(path);
         if let Some(folder) = path.parent().filter(|folder| !folder.as_os_str().is_empty()) {
-            std::fs::create_dir_all(folder)
+            // What is made here is nobody else's to read.
+            std::fs::DirBuilder::new()
+                .recursive(true)
+                .mode(0o700)
+                .create(folder)
                 .map_err(|cause| ConnectError::Folder { path: path.clone(), cause })?;
         }
         let file = SqliteConnectOptions::new()

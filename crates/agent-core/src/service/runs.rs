@@ -67,6 +67,10 @@ impl Runs {
             let found = self.deps.store.get_work_item(&scope, id).await?;
             found.ok_or(AgentError::NotFound("WORK_ITEM"))?;
         }
+        if let Some(id) = filter.session {
+            let found = self.deps.store.get_session(&scope, id).await?;
+            found.ok_or(AgentError::NotFound("SESSION"))?;
+        }
         if let Some(id) = filter.repository {
             let found = self.deps.store.get_repository(&scope, id).await?;
             found.ok_or(AgentError::NotFound("REPOSITORY"))?;

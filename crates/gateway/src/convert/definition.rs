@@ -1,0 +1,245 @@
+//! Workflows, templates, stages, triggers.
+
+use api::workflow as wire;
+use primitives::Checked;
+use workflow_core::model::{
+    AgentOutput, Assignment, Stage, StageRoute, StageType, Trigger, Workflow,
+};
+use workflow_core::service::{
+    AssignmentInput, RouteInput, StageInput, TriggerInput, WorkflowInput,
+};
+
+use super::faults::Faults;
+use super::scalar::{etag, int, name, optional_time, time};
+use super::{json, owner};
+
+/// Stages and triggers looked at; the domain refuses fewer.
+const LOOKED_AT: usize = 1_000;
+
+/// A definition to publish. What this version does not support is passed on: the domain
+/// refuses it with the reason of its own.
+pub(crate) fn input(workflow: wire::Workflow) -> Checked<WorkflowInput> {
+    let mut faults = Faults::default();
+    let stages = workflow.stages.into_iter().take(LOOKED_AT).enumerate();
+    let stages = stages.map(|(at, given)| stage_input(&mut faults, at, given)).collect();
+    let triggers = workflow.triggers.into_iter().take(LOOKED_AT).map(|trigger| TriggerInput {
+        event_type: trigger.event_type,
+        enabled: trigger.enabled,
+        description: trigger.description,
+    });
+    let input = WorkflowInput {
+        display_name: workflow.display_name,
+        description: workflow.description,
+        icon: workflow.icon,
+        category: workflow.category,
+        tags: workflow.tags,
+        stages,
+        triggers: triggers.collect(),
+    };
+    faults.or(input)
+}
+
+fn stage_input(faults: &mut Faults, at: usize, given: wire::Stage) -> StageInput {
+    let path = format!("workflow.stages[{at}]");
+    let agent_output = match wire::AgentOutput::try_from(given.agent_output) {
+        Ok(wire::AgentOutput::Unspecified | wire::AgentOutput::Plan) => AgentOutput::Plan,
+        Ok(wire::AgentOutput::Patch) => AgentOutput::Patch,
+        Err(_) => {
+            faults.note(format!("{path}.agent_output"), "is not a known output");
+            AgentOutput::Plan
+        }
+    };
+    let has_form = given.form.is_some();
+    // A form is refused as such; one that cannot be read says more.
+    faults.take(json::object(&format!("{path}.form"), given.form));
+    StageInput {
+        kind: stage_kind(given.r#type),
+        assignment: assignment_input(faults, &path, given.assignment),
+        has_form,
+        id: given.stage_id,
+        display_name: given.display_name,
+        description: given.description,
+        sla_minutes: given.sla_minutes,
+        routes: given.routes.into_iter().take(LOOKED_AT).map(route_input).collect(),
+        agent_prompt: given.agent_prompt,
+        agent_target_path: given.agent_target_path,
+        agent_model_hint: given.agent_model_hint,
+        agent_output,
+        agent_auto_apply: given.agent_auto_apply,
+    }
+}
+
+fn route_input(route: wire::StageRoute) -> RouteInput {
+    RouteInput {
+        condition: route.condition,
+        target: route.target_stage_id,
+        description: route.description,
+    }
+}
+
+fn stage_kind(given: i32) -> Option<StageType> {
+    use wire::StageType as Wire;
+    match Wire::try_from(given) {
+        Ok(Wire::Human) => Some(StageType::Human),
+        Ok(Wire::Automation) => Some(StageType::Automation),
+        Ok(Wire::Hybrid) => Some(StageType::Hybrid),
+        Ok(Wire::Ai) => Some(StageType::Ai),
+        Ok(Wire::Approval) => Some(StageType::Approval),
+        Ok(Wire::AgentAssist) => Some(StageType::AgentAssist),
+        Ok(Wire::CodeReview) => Some(StageType::CodeReview),
+        Ok(Wire::TestEnrichment) => Some(StageType::TestEnrichment),
+        Ok(Wire::DocUpdate) => Some(StageType::DocUpdate),
+        Ok(Wire::Unspecified) | Err(_) => None,
+    }
+}
+
+fn assignment_input(
+    faults: &mut Faults,
+    path: &str,
+    given: Option<wire::Assignment>,
+) -> AssignmentInput {
+    use wire::AssignmentType as Wire;
+    let Some(wire::Assignment { r#type, role, user }) = given else {
+        return AssignmentInput::Anyone;
+    };
+    let Ok(kind) = Wire::try_from(r#type) else {
+        faults.note(format!("{path}.assignment.type"), "is not a known type");
+        return AssignmentInput::Anyone;
+    };
+    if kind != Wire::Role && !role.is_empty() {
+        faults.note(format!("{path}.assignment.role"), "is for the type ROLE only");
+    }
+    if kind != Wire::User && !user.is_empty() {
+        faults.note(format!("{path}.assignment.user"), "is for the type USER only");
+    }
+    match kind {
+        Wire::Unspecified => AssignmentInput::Anyone,
+        Wire::Role => AssignmentInput::Role(role),
+        Wire::User => AssignmentInput::User(user),
+        Wire::Queue => AssignmentInput::Unsupported("QUEUE".into()),
+        Wire::Automation => AssignmentInput::Unsupported("AUTOMATION".into()),
+        Wire::RoundRobin => AssignmentInput::Unsupported("ROUND_ROBIN".into()),
+    }
+}
+
+/// A workflow as stored.
+pub(crate) fn workflow(workflow: Workflow) -> wire::Workflow {
+    let (visibility, team, owner) = owner::shown(workflow.tenant);
+    wire::Workflow {
+        name: workflow.id.to_string(),
+        etag: etag(workflow.version),
+        display_name: workflow.display_name,
+        description: workflow.description,
+        icon: workflow.icon,
+        category: workflow.category,
+        tags: workflow.tags,
+        visibility: visibility.into(),
+        team,
+        owner,
+        stages: workflow.definition.stages.into_iter().map(stage).collect(),
+        triggers: workflow.definition.triggers.into_iter().map(trigger).collect(),
+        revision: int(workflow.revision),
+        template: name(workflow.source.map(|source| source.template)),
+        template_revision: workflow.source.map_or(0, |source| int(source.revision)),
+        creator: workflow.creator.to_string(),
+        create_time: time(workflow.created_at),
+        update_time: time(workflow.updated_at),
+        delete_time: optional_time(workflow.deleted_at),
+    }
+}
+
+/// A workflow that would be made: it has no name, version or times yet.
+pub(crate) fn preview(made: Workflow) -> wire::Workflow {
+    let mut shown = workflow(made);
+    shown.name.clear();
+    shown.etag.clear();
+    shown.triggers.iter_mut().for_each(|trigger| trigger.name.clear());
+    wire::Workflow { create_time: None, update_time: None, ..shown }
+}
+
+/// A template as stored.
+pub(crate) fn template(template: Workflow) -> wire::Template {
+    let (visibility, team, owner) = owner::shown(template.tenant);
+    wire::Template {
+        name: template.template_id().to_string(),
+        display_name: template.display_name,
+        description: template.description,
+        icon: template.icon,
+        category: template.category,
+        tags: template.tags,
+        visibility: visibility.into(),
+        team,
+        owner,
+        stages: template.definition.stages.into_iter().map(stage).collect(),
+        triggers: template.definition.triggers.into_iter().map(trigger).collect(),
+        revision: int(template.revision),
+        create_time: time(template.created_at),
+        update_time: time(template.updated_at),
+    }
+}
+
+fn stage(stage: Stage) -> wire::Stage {
+    wire::Stage {
+        stage_id: stage.id.0,
+        display_name: stage.display_name,
+        description: stage.description,
+        r#type: stage_type(stage.kind).into(),
+        assignment: assignment(stage.assignment),
+        form: None,
+        sla_minutes: 0,
+        routes: stage.routes.into_iter().map(route).collect(),
+        agent_prompt: stage.agent_prompt,
+        agent_target_path: stage.agent_target_path,
+        agent_model_hint: stage.agent_model_hint,
+        agent_output: if stage.kind.runs_agent() { output(stage.agent_output) } else { 0 },
+        agent_auto_apply: stage.auto_apply_set_by.is_some(),
+    }
+}
+
+fn output(output: AgentOutput) -> i32 {
+    match output {
+        AgentOutput::Plan => wire::AgentOutput::Plan.into(),
+        AgentOutput::Patch => wire::AgentOutput::Patch.into(),
+    }
+}
+
+const fn stage_type(kind: StageType) -> wire::StageType {
+    match kind {
+        StageType::Human => wire::StageType::Human,
+        StageType::Automation => wire::StageType::Automation,
+        StageType::Hybrid => wire::StageType::Hybrid,
+        StageType::Ai => wire::StageType::Ai,
+        StageType::Approval => wire::StageType::Approval,
+        StageType::AgentAssist => wire::StageType::AgentAssist,
+        StageType::CodeReview => wire::StageType::CodeReview,
+        StageType::TestEnrichment => wire::StageType::TestEnrichment,
+        StageType::DocUpdate => wire::StageType::DocUpdate,
+    }
+}
+
+fn assignment(assignment: Assignment) -> Option<wire::Assignment> {
+    use wire::AssignmentType as Wire;
+    let (kind, role, user) = match assignment {
+        Assignment::Anyone => return None,
+        Assignment::Role(role) => (Wire::Role, role, String::new()),
+        Assignment::User(user) => (Wire::User, String::new(), user.to_string()),
+    };
+    Some(wire::Assignment { r#type: kind.into(), role, user })
+}
+
+fn route(route: StageRoute) -> wire::StageRoute {
+    wire::StageRoute {
+        condition: route.condition.unwrap_or_default(),
+        target_stage_id: route.target.map(|target| target.0).unwrap_or_default(),
+        description: route.description,
+    }
+}
+
+fn trigger(trigger: Trigger) -> wire::Trigger {
+    wire::Trigger {
+        name: trigger.id.to_string(),
+        event_type: trigger.event_type.as_str().to_owned(),
+        enabled: trigger.enabled,
+        description: trigger.description,
+    }
+}

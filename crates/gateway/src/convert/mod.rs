@@ -1,0 +1,20 @@
+//! Between the wire and the domain. Reading never panics and loses nothing silently: what
+//! the domain cannot hold is a fault with the path of its field.
+
+pub(crate) mod audit;
+pub(crate) mod context;
+pub(crate) mod definition;
+pub(crate) mod directory;
+pub(crate) mod engine;
+pub(crate) mod faults;
+pub(crate) mod figures;
+pub(crate) mod item;
+pub(crate) mod json;
+pub(crate) mod owner;
+pub(crate) mod patch;
+pub(crate) mod plan;
+pub(crate) mod recommendation;
+pub(crate) mod repository;
+pub(crate) mod run;
+pub(crate) mod scalar;
+pub(crate) mod session;

@@ -1,0 +1,26 @@
+//! `AnalyticsService`.
+
+use api::workflow::analytics_service_server::AnalyticsService;
+use api::workflow::{GetWorkflowAnalyticsRequest, WorkflowAnalytics};
+use permissions::{AnalyticsRead, Grant};
+use tonic::{Request, Response, Status};
+
+use crate::call::Rpc;
+use crate::convert::figures;
+
+#[tonic::async_trait]
+impl AnalyticsService for Rpc {
+    async fn get_workflow_analytics(
+        &self,
+        request: Request<GetWorkflowAnalyticsRequest>,
+    ) -> Result<Response<WorkflowAnalytics>, Status> {
+        let call = self.call(&request)?;
+        let id = call.name("name", &request.get_ref().name)?;
+        let found = call
+            .run(|grant: Grant<AnalyticsRead>| async move {
+                self.services().analytics.workflow(&grant, id).await
+            })
+            .await?;
+        Ok(Response::new(figures::figures(found)))
+    }
+}

@@ -1,0 +1,100 @@
+//! `PermissionService`.
+
+use api::permissions::permission_service_server::PermissionService;
+use api::permissions::{CheckPermissionRequest, CheckPermissionResponse};
+use permissions::{Caller, Key, Level, RoleTable};
+use primitives::{Checked, Tenant};
+use tonic::{Request, Response, Status};
+
+use crate::call::Rpc;
+use crate::convert::directory::{asked_key, asked_level, level};
+use crate::convert::owner::OwnerFields;
+use crate::error::EdgeError;
+
+#[tonic::async_trait]
+impl PermissionService for Rpc {
+    async fn check_permission(
+        &self,
+        request: Request<CheckPermissionRequest>,
+    ) -> Result<Response<CheckPermissionResponse>, Status> {
+        let call = self.call(&request)?;
+        let request = request.into_inner();
+        let request = &request;
+        let answer = call
+            .run_for_caller(|caller: Caller| async move {
+                let question = Question::of(&request, &caller)?;
+                if question.place.is_some_and(|tenant| !caller.scope().sees(tenant)) {
+                    return Err(EdgeError::NotFound("TEAM"));
+                }
+                // Meets the database, so that an outdated answer is noticed.
+                self.services().people.person(&caller).await?;
+                Ok(question.answer(&caller, self.0.authorizer.roles()))
+            })
+            .await?;
+        Ok(Response::new(answer))
+    }
+}
+
+/// Whether a permission is held, there or anywhere.
+#[derive(Clone, Copy, Debug)]
+struct Question {
+    key: Key,
+    level: Level,
+    place: Option<Tenant>,
+}
+
+impl Question {
+    fn of(request: &CheckPermissionRequest, caller: &Caller) -> Checked<Self> {
+        let fields =
+            OwnerFields { visibility: request.visibility, team: &request.team, prefix: "" };
+        Ok(Self {
+            place: fields.chosen(caller)?,
+            key: asked_key(&request.permission)?,
+            level: asked_level(request.level)?,
+        })
+    }
+
+    fn answer(self, caller: &Caller, roles: &RoleTable) -> CheckPermissionResponse {
+        let grounds = self.grounds(caller, roles);
+        let held = grounds.iter().map(|(held, _)| *held).max().unwrap_or_default();
+        let from: Vec<_> = grounds.into_iter().map(|(_, from)| from).collect();
+        let reason = if from.is_empty() {
+            format!("no role held there grants {}", self.key)
+        } else {
+            format!("{} {} by {}", self.key, held.name(), from.join(", "))
+        };
+        let held_level = level(held).into();
+        CheckPermissionResponse { allowed: held >= self.level, held_level, reason }
+    }
+
+    /// What grants the key at some level, and where it comes from.
+    fn grounds(self, caller: &Caller, roles: &RoleTable) -> Vec<(Level, String)> {
+        let mut grounds = Vec::new();
+        for held in caller.teams() {
+            let team = Tenant::Team(held.team);
+            if self.place.is_none_or(|place| place == team) {
+                let levels = held.roles.iter().map(|role| (roles.grants(role), role));
+                grounds.extend(levels.map(|(levels, role)| {
+                    (levels.of(self.key), format!("the role {role} in {team}"))
+                }));
+            }
+        }
+        let own = Tenant::Person(caller.user());
+        for (tenant, text) in [
+            (own, "the base role on what is one's own"),
+            (Tenant::Global, "the base and system roles on what is everyone's"),
+        ] {
+            if self.place.is_none_or(|place| place == tenant) {
+                grounds.push((caller.levels_in(tenant).of(self.key), text.to_owned()));
+            }
+        }
+        if self.place.is_none_or(|place| place == Tenant::Global) {
+            for role in caller.system_roles() {
+                let held = roles.grants(role).of(self.key);
+                grounds.push((held, format!("the system role {role}")));
+            }
+        }
+        grounds.retain(|(held, _)| *held != Level::None);
+        grounds
+    }
+}

@@ -1,0 +1,78 @@
+//! `TemplateService`.
+
+use api::workflow::template_service_server::TemplateService;
+use api::workflow::{
+    GetTemplateRequest, InstantiateTemplateRequest, ListTemplatesRequest, ListTemplatesResponse,
+    Template, Workflow,
+};
+use permissions::{Grant, WorkflowsCreate, WorkflowsView};
+use tonic::{Request, Response, Status};
+use workflow_core::service::InstantiateInput;
+use workflow_core::store::WorkflowFilter;
+
+use super::workflow::category;
+use crate::call::Rpc;
+use crate::convert::definition;
+use crate::convert::owner::OwnerFields;
+
+#[tonic::async_trait]
+impl TemplateService for Rpc {
+    async fn list_templates(
+        &self,
+        request: Request<ListTemplatesRequest>,
+    ) -> Result<Response<ListTemplatesResponse>, Status> {
+        let call = self.call(&request)?;
+        let request = request.into_inner();
+        let filter = WorkflowFilter { tenant: None, category: category(&request.category) };
+        let page = call.page(&request);
+        let (page, filter) = (&page, &filter);
+        let found = call
+            .run(|grant: Grant<WorkflowsView>| async move {
+                self.services().templates.list(&grant, &filter, page.clone()).await
+            })
+            .await?;
+        let next_page_token = call.next_token(&request, found.next);
+        let templates = found.items.into_iter().map(definition::template).collect();
+        Ok(Response::new(ListTemplatesResponse { templates, next_page_token }))
+    }
+
+    async fn get_template(
+        &self,
+        request: Request<GetTemplateRequest>,
+    ) -> Result<Response<Template>, Status> {
+        let call = self.call(&request)?;
+        let id = call.name("name", &request.get_ref().name)?;
+        let found = call
+            .run(|grant: Grant<WorkflowsView>| async move {
+                self.services().templates.get(&grant, id).await
+            })
+            .await?;
+        Ok(Response::new(definition::template(found)))
+    }
+
+    async fn instantiate_template(
+        &self,
+        request: Request<InstantiateTemplateRequest>,
+    ) -> Result<Response<Workflow>, Status> {
+        let call = self.call(&request)?;
+        let request = request.into_inner();
+        let id = call.name("name", &request.name)?;
+        let retry = call.retry(&request.request_id, &request);
+        let fields =
+            OwnerFields { visibility: request.visibility, team: &request.team, prefix: "" };
+        let tenant = fields.owner(call.caller());
+        let validate_only = request.validate_only;
+        let input = InstantiateInput { display_name: request.display_name, validate_only };
+        let input = retry.and(Ok(input));
+        let (retry, tenant, input) = (&retry, &tenant, &input);
+        let made = call
+            .run(|grant: Grant<WorkflowsCreate>| async move {
+                let templates = &self.services().templates;
+                let (tenant, input) = (tenant.clone(), input.clone());
+                templates.instantiate(&grant, id, tenant, input, retry.once()).await
+            })
+            .await?;
+        let shown = if validate_only { definition::preview } else { definition::workflow };
+        Ok(Response::new(shown(made)))
+    }
+}

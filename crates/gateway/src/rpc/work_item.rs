@@ -1,0 +1,207 @@
+//! `WorkItemService`.
+
+use api::agent::Run;
+use api::workflow::work_item_service_server::WorkItemService;
+use api::workflow::{
+    CancelWorkItemRequest, ClaimWorkItemRequest, CompleteStageRequest, CreateWorkItemRequest,
+    GetWorkItemRequest, ListTransitionsRequest, ListTransitionsResponse, ListWorkItemsRequest,
+    ListWorkItemsResponse, RerunAgentAssistRequest, ReviewRecommendationRequest,
+    StartWorkItemRequest, WorkItem,
+};
+use permissions::{CodeUse, Grant, ItemsCreate, ItemsEdit, WorkflowsView};
+use tonic::{Request, Response, Status};
+use workflow_core::store::ItemFilter;
+
+use crate::call::Rpc;
+use crate::convert::{item, run, scalar};
+
+#[tonic::async_trait]
+impl WorkItemService for Rpc {
+    async fn create_work_item(
+        &self,
+        request: Request<CreateWorkItemRequest>,
+    ) -> Result<Response<WorkItem>, Status> {
+        let call = self.call(&request)?;
+        let request = request.into_inner();
+        let retry = call.retry(&request.request_id, &request);
+        let given = request.work_item.unwrap_or_default();
+        let workflow = call.name("work_item.workflow", &given.workflow)?;
+        let repository = call.optional_name("work_item.repository", &given.repository)?;
+        let input = retry.and(item::input(given, repository));
+        let (retry, input) = (&retry, &input);
+        let made = call
+            .run(|grant: Grant<ItemsCreate>| async move {
+                self.services().items.create(&grant, workflow, input.clone(), retry.once()).await
+            })
+            .await?;
+        Ok(Response::new(item::item(made)))
+    }
+
+    async fn get_work_item(
+        &self,
+        request: Request<GetWorkItemRequest>,
+    ) -> Result<Response<WorkItem>, Status> {
+        let call = self.call(&request)?;
+        let id = call.name("name", &request.get_ref().name)?;
+        let found = call
+            .run(|grant: Grant<WorkflowsView>| async move {
+                self.services().items.get(&grant, id).await
+            })
+            .await?;
+        Ok(Response::new(item::item(found)))
+    }
+
+    async fn list_work_items(
+        &self,
+        request: Request<ListWorkItemsRequest>,
+    ) -> Result<Response<ListWorkItemsResponse>, Status> {
+        let call = self.call(&request)?;
+        let request = request.into_inner();
+        let workflow = call.optional_name("workflow", &request.workflow)?;
+        let assignee = call.optional_name("assignee", &request.assignee)?;
+        let state = item::state_filter(request.state);
+        let page = state.clone().and_then(|_| call.page(&request));
+        let filter = ItemFilter { workflow, state: state.unwrap_or_default(), assignee };
+        let (page, filter) = (&page, &filter);
+        let found = call
+            .run(|grant: Grant<WorkflowsView>| async move {
+                self.services().items.list(&grant, &filter, page.clone()).await
+            })
+            .await?;
+        let next_page_token = call.next_token(&request, found.next);
+        let work_items = found.items.into_iter().map(item::item).collect();
+        Ok(Response::new(ListWorkItemsResponse { work_items, next_page_token }))
+    }
+
+    async fn claim_work_item(
+        &self,
+        request: Request<ClaimWorkItemRequest>,
+    ) -> Result<Response<WorkItem>, Status> {
+        let call = self.call(&request)?;
+        let request = request.into_inner();
+        let id = call.name("name", &request.name)?;
+        let retry = call.retry(&request.request_id, &request);
+        let etag = retry.and(Ok(scalar::version(&request.etag)));
+        let (retry, etag) = (&retry, &etag);
+        let claimed = call
+            .run(|grant: Grant<ItemsEdit>| async move {
+                self.services().items.claim(&grant, id, etag.clone(), retry.once()).await
+            })
+            .await?;
+        Ok(Response::new(item::item(claimed)))
+    }
+
+    async fn start_work_item(
+        &self,
+        request: Request<StartWorkItemRequest>,
+    ) -> Result<Response<WorkItem>, Status> {
+        let call = self.call(&request)?;
+        let request = request.into_inner();
+        let id = call.name("name", &request.name)?;
+        let retry = call.retry(&request.request_id, &request);
+        let etag = retry.and(Ok(scalar::version(&request.etag)));
+        let (retry, etag) = (&retry, &etag);
+        let started = call
+            .run(|grant: Grant<ItemsEdit>| async move {
+                self.services().items.start(&grant, id, etag.clone(), retry.once()).await
+            })
+            .await?;
+        Ok(Response::new(item::item(started)))
+    }
+
+    async fn complete_stage(
+        &self,
+        request: Request<CompleteStageRequest>,
+    ) -> Result<Response<WorkItem>, Status> {
+        let call = self.call(&request)?;
+        let request = request.into_inner();
+        let id = call.name("name", &request.name)?;
+        let retry = call.retry(&request.request_id, &request);
+        let input = retry.and(item::completion(request));
+        let (retry, input) = (&retry, &input);
+        let completed = call
+            .run(|grant: Grant<ItemsEdit>| async move {
+                self.services().items.complete_stage(&grant, id, input.clone(), retry.once()).await
+            })
+            .await?;
+        Ok(Response::new(item::item(completed)))
+    }
+
+    async fn cancel_work_item(
+        &self,
+        request: Request<CancelWorkItemRequest>,
+    ) -> Result<Response<WorkItem>, Status> {
+        let call = self.call(&request)?;
+        let request = request.into_inner();
+        let id = call.name("name", &request.name)?;
+        let retry = call.retry(&request.request_id, &request);
+        let input = retry.and(Ok(item::cancellation(request)));
+        let (retry, input) = (&retry, &input);
+        let cancelled = call
+            .run(|grant: Grant<ItemsEdit>| async move {
+                self.services().items.cancel(&grant, id, input.clone(), retry.once()).await
+            })
+            .await?;
+        Ok(Response::new(item::item(cancelled)))
+    }
+
+    async fn list_transitions(
+        &self,
+        request: Request<ListTransitionsRequest>,
+    ) -> Result<Response<ListTransitionsResponse>, Status> {
+        let call = self.call(&request)?;
+        let request = request.into_inner();
+        let id = call.name("parent", &request.parent)?;
+        let page = call.page(&request);
+        let page = &page;
+        let found = call
+            .run(|grant: Grant<WorkflowsView>| async move {
+                self.services().items.list_transitions(&grant, id, page.clone()).await
+            })
+            .await?;
+        let next_page_token = call.next_token(&request, found.next);
+        let transitions = found.items.into_iter().map(item::transition).collect();
+        Ok(Response::new(ListTransitionsResponse { transitions, next_page_token }))
+    }
+
+    async fn review_recommendation(
+        &self,
+        request: Request<ReviewRecommendationRequest>,
+    ) -> Result<Response<WorkItem>, Status> {
+        let call = self.call(&request)?;
+        let request = request.into_inner();
+        let id = call.name("name", &request.name)?;
+        let retry = call.retry(&request.request_id, &request);
+        let input = retry.and(item::review(request));
+        let (retry, input) = (&retry, &input);
+        let reviewed = call
+            .run(|grant: Grant<ItemsEdit>| async move {
+                self.services().reviews.review(&grant, id, input.clone(), retry.once()).await
+            })
+            .await?;
+        Ok(Response::new(item::item(reviewed)))
+    }
+
+    async fn rerun_agent_assist(
+        &self,
+        request: Request<RerunAgentAssistRequest>,
+    ) -> Result<Response<Run>, Status> {
+        let call = self.call(&request)?;
+        let request = request.into_inner();
+        let id = call.name("name", &request.name)?;
+        let retry = call.retry(&request.request_id, &request);
+        let etag = retry.and(Ok(scalar::version(&request.etag)));
+        let (retry, etag) = (&retry, &etag);
+        let order = call
+            .run(|grant: Grant<CodeUse>| async move {
+                self.services().items.rerun_agent(&grant, id, etag.clone(), retry.once()).await
+            })
+            .await?;
+        let queued = call
+            .run(|grant: Grant<CodeUse>| async move {
+                self.services().runs.get(&grant, order.run).await
+            })
+            .await?;
+        Ok(Response::new(run::run(queued, self.0.clock.now())))
+    }
+}
