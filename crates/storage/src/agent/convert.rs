@@ -37,6 +37,12 @@ fn object(column: &str, text: &str) -> Result<ObjectId> {
     known(column, text, ObjectId::parse)
 }
 
+/// What models and engines say may hold NUL, which Postgres text does not take. Nothing is
+/// compared with these texts, so it is shown as what it is: not a character.
+fn plain(text: &str) -> String {
+    text.replace('\0', "\u{fffd}")
+}
+
 impl FromRow<repository::Model> for Repository {
     fn from_row(row: repository::Model) -> Result<Self> {
         Ok(Self {
@@ -151,14 +157,14 @@ impl ToRow<plan::Model> for Plan {
             commit_oid: self.commit.as_str().into(),
             bundle_hash: self.bundle_hash.clone(),
             planner: self.planner.as_str().into(),
-            model_used: self.model_used.clone(),
+            model_used: plain(&self.model_used),
             prompt_version: self.prompt_version.clone(),
-            summary: self.summary.clone(),
+            summary: plain(&self.summary),
             steps: to_json(&self.steps)?,
             risks: to_json(&self.risks)?,
             requires_confirmation: self.requires_confirmation,
             estimated_minutes: self.estimated_minutes.into(),
-            estimate_reason: self.estimate_reason.clone(),
+            estimate_reason: plain(&self.estimate_reason),
             created_at: self.created_at.as_micros(),
         })
     }
@@ -228,9 +234,9 @@ impl ToRow<agent_run::Model> for Run {
             worker: None,
             deadline_at: self.deadline_at.as_micros(),
             problem_reason: self.problem.as_ref().map(|problem| problem.reason.clone()),
-            problem_message: self.problem.as_ref().map(|problem| problem.message.clone()),
-            engine_used: self.engine_used.clone(),
-            model_used: self.model_used.clone(),
+            problem_message: self.problem.as_ref().map(|problem| plain(&problem.message)),
+            engine_used: plain(&self.engine_used),
+            model_used: plain(&self.model_used),
             created_at: self.created_at.as_micros(),
             started_at: micros(self.started_at),
             ended_at: micros(self.ended_at),
@@ -254,7 +260,7 @@ impl FromRow<patch::Model> for Patch {
             tree: object("tree_oid", &row.tree_oid)?,
             commit: commit.transpose()?,
             branch: row.branch,
-            diff: row.diff,
+            diff: from_json("diff", &row.diff)?,
             files: from_json("files", &row.files)?,
             state: known("state", &row.state, PatchState::parse)?,
             reverted_by: id(row.reverted_by),
@@ -281,12 +287,12 @@ impl ToRow<patch::Model> for Patch {
             tree_oid: self.tree.as_str().into(),
             commit_oid: self.commit.as_ref().map(|commit| commit.as_str().into()),
             branch: self.branch.clone(),
-            diff: self.diff.clone(),
+            diff: to_json(&self.diff)?,
             files: to_json(&self.files)?,
             state: self.state.as_str().into(),
             reverted_by: uuid(self.reverted_by),
-            engine: self.engine.clone(),
-            summary: self.summary.clone(),
+            engine: plain(&self.engine),
+            summary: plain(&self.summary),
             created_at: self.created_at.as_micros(),
             version: self.version,
         })

@@ -38,6 +38,21 @@ pub(crate) fn select_one<E: EntityTrait>(scope: &Scope, id: Uuid) -> SelectState
     select
 }
 
+/// A page of the rows of `E` that the scope sees, newest by the column `key` first.
+fn select_page<E: EntityTrait>(
+    scope: &Scope,
+    key: &'static str,
+    narrow: impl IntoIterator<Item = SimpleExpr>,
+    request: PageRequest,
+) -> SelectStatement {
+    let mut select = select::<E>(scope);
+    for condition in narrow {
+        select.and_where(condition);
+    }
+    page(&mut select, E::default().table_name(), key, Direction::NewestFirst, request);
+    select
+}
+
 fn column<E: EntityTrait>(name: &'static str) -> SimpleExpr {
     Expr::col((Alias::new(E::default().table_name()), Alias::new(name)))
 }
@@ -80,26 +95,26 @@ impl Storage {
         T: FromRow<E::Model> + Tenanted,
     {
         self.check_read(scope.epoch()).await?;
-        let mut select = select::<E>(scope);
-        for condition in narrow {
-            select.and_where(condition);
-        }
-        page(&mut select, E::default().table_name(), key, Direction::NewestFirst, request);
+        let select = select_page::<E>(scope, key, narrow, request);
         let rows = self.reader().query_all(&select).await?;
         show_page(scope, rows, request.size, place, T::from_row)
     }
 
     async fn is_stopped(&self, tenant: Tenant) -> Result<bool> {
-        let table = "kill_switch";
-        let select = Query::select()
-            .expr(Expr::val(1))
-            .from(table)
-            .and_where(Expr::col("stopped").eq(true))
-            .and_where(owned(table, tenant).or(owned(table, Tenant::Global)))
-            .limit(1)
-            .to_owned();
-        Ok(self.reader().query_one(&select).await?.is_some())
+        Ok(self.reader().query_one(&stops(tenant)).await?.is_some())
     }
+}
+
+/// Switches that stop a tenant.
+fn stops(tenant: Tenant) -> SelectStatement {
+    let table = "kill_switch";
+    Query::select()
+        .expr(Expr::val(1))
+        .from(table)
+        .and_where(Expr::col("stopped").eq(true))
+        .and_where(owned(table, tenant).or(owned(table, Tenant::Global)))
+        .limit(1)
+        .to_owned()
 }
 
 fn after<K>(key: Timestamp, id: primitives::Id<K>) -> PageAfter {
@@ -202,5 +217,38 @@ impl AgentStore for Storage {
 
     async fn kill_switch(&self, tenant: Tenant) -> Stored<bool> {
         Ok(self.is_stopped(tenant).await?)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use primitives::Id;
+
+    use super::*;
+    use crate::dialect::Dialect;
+    use crate::visibility::tests::{scope, sql};
+
+    #[tokio::test]
+    async fn runs_are_listed_in_scope() {
+        let id = Uuid::from_u128(7);
+        let filter =
+            AgentFilter { work_item: Some(Id::from_uuid(id)), repository: Some(Id::from_uuid(id)) };
+        let narrow = narrow::<agent_run::Entity>(filter);
+        let page = PageRequest { size: 2, after: Some(PageAfter { key: 9, id }) };
+        let select = select_page::<agent_run::Entity>(&scope().await, "created_at", narrow, page);
+        insta::assert_snapshot!(sql(&select));
+    }
+
+    #[tokio::test]
+    async fn a_patch_is_held_in_scope() {
+        let mut select = select_one::<patch::Entity>(&scope().await, Uuid::from_u128(7));
+        Dialect::Postgres.lock_rows(&mut select, "patch");
+        insta::assert_snapshot!(sql(&select));
+    }
+
+    #[test]
+    fn a_tenant_is_stopped_by_its_own_switch_or_everyones() {
+        let team = Tenant::Team(Id::from_uuid(Uuid::from_u128(7)));
+        insta::assert_snapshot!(sql(&stops(team)));
     }
 }

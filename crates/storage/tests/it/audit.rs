@@ -9,7 +9,7 @@ use serde_json::json;
 use sha2::{Digest, Sha256};
 use storage::Storage;
 use testkit::conformance::{Stand, values};
-use testkit::database::{Backend, TestDb};
+use testkit::database::Backend;
 
 use super::{open, raw};
 

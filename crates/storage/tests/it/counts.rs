@@ -12,7 +12,7 @@ use primitives::{PageRequest, VisitId};
 use serde_json::json;
 use storage::Storage;
 use testkit::conformance::{Stand, values};
-use testkit::database::{Backend, TestDb};
+use testkit::database::Backend;
 use workflow_core::model::{ItemMove, ItemState, StageId, Visit, VisitEnd, VisitOutcome, WorkItem};
 use workflow_core::store::{ItemFilter, WorkflowFilter, WorkflowStore, WorkflowTx};
 

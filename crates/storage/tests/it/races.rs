@@ -6,7 +6,6 @@ use std::time::Duration;
 use permissions::ItemsEdit;
 use primitives::{UserId, VisitId};
 use testkit::conformance::{Stand, values};
-use testkit::database::TestDb;
 use workflow_core::StoreError;
 use workflow_core::model::{
     ItemMove, ItemState, StageId, Transition, Visit, VisitEnd, VisitOutcome, WorkItem,
