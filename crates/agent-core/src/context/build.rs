@@ -61,13 +61,16 @@ pub fn build(inputs: &Inputs<'_>) -> Bundle {
     let documents = inputs.documents();
     let terms = QueryTerms::of(inputs.query.text);
     let recent = churn(inputs.commits.iter().map(|c| c.paths.as_slice()));
-    let (scored, weighted) = rank(&documents, &inputs.query, &terms, &recent);
+    let (mut scored, weighted) = rank(&documents, &inputs.query, &terms, &recent);
     let mut builder = Builder {
         inputs,
         budget: Budget::of(budget),
         left_out: inputs.selection.left_out.clone(),
         redactions: RedactionCounts::new(),
     };
+    for file in &mut scored {
+        builder.clean_reasons(file);
+    }
     for path in inputs.unread() {
         builder.left_out.add(path, LeftOutReason::Binary);
     }
@@ -227,6 +230,13 @@ impl Builder<'_> {
             time: commit.time,
             paths: commit.paths.iter().filter(shown).cloned().collect(),
             diff: self.redact(&without_hidden_files(&commit.diff)),
+        }
+    }
+
+    /// Reasons repeat words of the task, and a task may hold a secret too.
+    fn clean_reasons(&self, file: &mut Scored) {
+        for reason in &mut file.reasons {
+            *reason = self.inputs.redactor.redact(reason).text;
         }
     }
 

@@ -15,7 +15,7 @@ mod test_paths;
 
 use serde::{Deserialize, Serialize};
 
-use crate::context::{Bundle, QueryTerms};
+use crate::context::{Bundle, QueryTerms, redact};
 use crate::model::{PlannedStep, Risk};
 use crate::route::{Intent, classify};
 
@@ -85,10 +85,10 @@ impl PlanningTask {
         (!path.is_empty()).then_some(path)
     }
 
-    /// What the task is called in a sentence.
+    /// What the task is called in a sentence; a secret in it does not get into a plan.
     fn short(&self) -> String {
         let text = self.query_text();
-        let line = text.trim().lines().next().unwrap_or_default().trim().to_owned();
+        let line = redact(text.trim().lines().next().unwrap_or_default().trim(), &[]).text;
         let clipped = primitives::clip(&line, 80);
         if clipped.len() == line.len() {
             return line;

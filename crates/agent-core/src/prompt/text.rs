@@ -8,9 +8,9 @@ use super::answer::AnswerProblem;
 use crate::context::{Bundle, Redactor};
 use crate::plan::{PlanningTask, StageFlavour};
 
-/// Characters of a stage's prompt, a title, a description that are sent.
+/// Characters of a stage's prompt, a path, a title or description that are sent.
 const MAX_PROMPT_CHARS: usize = 8_000;
-const MAX_TITLE_CHARS: usize = 500;
+const MAX_PATH_CHARS: usize = 1_000;
 const MAX_DESCRIPTION_CHARS: usize = 20_000;
 /// Characters of a wrong answer that are sent back.
 const MAX_ANSWER_CHARS: usize = 12_000;
@@ -69,16 +69,10 @@ pub fn user_text(task: &PlanningTask, bundle: &Bundle, redactor: &Redactor) -> S
     let instruction =
         if prompt.is_empty() { default_prompt(task.flavour).to_owned() } else { prompt };
     let mut parts = vec![("instruction", instruction)];
-    let focus = clean(&task.target_path, MAX_TITLE_CHARS);
-    if !focus.is_empty() {
-        parts.push(("focus_path", focus));
-    }
-    let title = clean(&task.title, MAX_DESCRIPTION_CHARS);
-    let description = clean(&task.description, MAX_DESCRIPTION_CHARS);
-    parts.push(("work_item_title", title));
-    if !description.is_empty() {
-        parts.push(("work_item_description", description));
-    }
+    parts.push(("focus_path", clean(&task.target_path, MAX_PATH_CHARS)));
+    parts.push(("task_title", clean(&task.title, MAX_DESCRIPTION_CHARS)));
+    parts.push(("task_description", clean(&task.description, MAX_DESCRIPTION_CHARS)));
+    parts.retain(|(_, text)| !text.is_empty());
     let repository = bundle.render();
     let boundary = boundary(&bundle.boundary(), parts.iter().map(|(_, text)| text.as_str()));
     let mut out = String::from("Make the plan that the instruction asks for.\n\n");

@@ -68,7 +68,7 @@ fn the_right_file_is_among_the_first_three() {
 fn every_flavour_names_real_paths_and_its_own_kind_of_files() {
     for name in FIXTURES {
         let repo = Repo::fixture(name);
-        for (_, text) in tasks(name) {
+        for (_, text) in tasks(name).into_iter().take(4) {
             for flavour in [
                 StageFlavour::Assist,
                 StageFlavour::CodeReview,
