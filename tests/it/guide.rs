@@ -24,7 +24,11 @@ testkit::on_both! {
 
         assert_eq!(made.team, alice.team);
         assert_eq!(made.template, template.name);
-        assert_eq!(made.stages, template.stages);
+        let shape = |stages: &[Stage]| -> Vec<_> {
+            stages.iter().map(|s| (s.display_name.clone(), s.r#type, s.agent_prompt.clone(), s.routes.len())).collect()
+        };
+        assert_eq!(shape(&made.stages), shape(&template.stages));
+        assert!(made.stages.iter().all(|stage| template.stages.iter().all(|other| other.stage_id != stage.stage_id)));
         assert_eq!(bob.sees_workflow(&made.name).await.unwrap(), made);
         assert_eq!(dave.finds_template("Bug Fix + Test").await, template);
         let foreign = dave.sees_workflow(&made.name).await.unwrap_err();
@@ -50,7 +54,8 @@ testkit::on_both! {
         assert!(item.recommendation.is_none(), "a human stage asks no agent");
 
         let item = bob.does(&item).await.unwrap();
-        assert_eq!(item.stage_id, "diagnosis");
+        let diagnosis = &flow.stages[1].stage_id;
+        assert_eq!((&item.stage_id, item.stage_display_name.as_str()), (diagnosis, "Agent Diagnosis"));
         assert_eq!(item.state(), WorkItemState::Pending);
         let item = bob.awaits_agent(&item.name).await;
         let advice = item.recommendation.clone().expect("a recommendation");
@@ -78,16 +83,16 @@ testkit::on_both! {
         let judged = item.recommendation.clone().unwrap();
         assert_eq!(judged.state(), RecommendationState::Accepted);
         assert_eq!(judged.reviewer, alice.user);
-        assert_eq!(item.stage_id, "diagnosis", "a verdict does not move the item");
+        assert_eq!(&item.stage_id, diagnosis, "a verdict does not move the item");
 
         let item = bob.completes(&item).await.unwrap();
-        assert_eq!(item.stage_id, "test-suggestions");
+        assert_eq!(item.stage_display_name, "Agent Test Suggestions");
         let item = bob.awaits_item(&item.name, |item| {
             item.live_run.is_empty()
                 && item.recommendation.as_ref().is_some_and(|newest| newest.name != advice.name)
         })
         .await;
-        assert_eq!(item.recommendation.as_ref().unwrap().stage_id, "test-suggestions");
+        assert_eq!(item.recommendation.as_ref().unwrap().stage_id, item.stage_id);
         let item = bob.completes(&item).await.unwrap();
         let item = bob.does(&item).await.unwrap();
         assert_eq!(item.state(), WorkItemState::Completed);
@@ -158,7 +163,7 @@ testkit::on_both! {
         assert_eq!(event.r#type, "agent.apply.success");
         assert_eq!(event.principal, bob.user);
         let payload = json(event.payload.as_ref().expect("a payload"));
-        assert_eq!(payload["files_changed"], serde_json::json!(["README.md"]));
+        assert_eq!(payload["files"], serde_json::json!(["README.md"]));
         assert_eq!(payload["patch"], applied.patch.unwrap().name);
         assert_eq!(item.triggered_by, review.triggers[0].name);
         let data = json(item.data.as_ref().expect("data"));

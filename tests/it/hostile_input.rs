@@ -184,7 +184,7 @@ testkit::on_both! {
             assert!(status.code() == ARGUMENT && known.contains(&status.reason().as_str()), "{case}: {status:?}");
         }
         for condition in [
-            "data.severity ==", "1 + 1", "data.x.matches('a*')", "[1].all(x, [2].all(y, x < y))", "nobody.knows",
+            "data.severity ==", "data.x.matches('a*')", "[1].all(x, [2].all(y, x < y))", "nobody.knows",
             "true && \u{0}", &format!("data.x == '{}'", "y".repeat(1_100)), &"(".repeat(900), &"!".repeat(1_000),
         ] {
             let status = create(conditional(condition)).await.expect_err(condition);
@@ -234,7 +234,8 @@ testkit::on_both! {
         list(ListWorkItemsRequest { page_size: i32::MAX, ..Default::default() }).await.unwrap();
         for page_token in ["x", "AAAA", "\u{0}", "====", &"A".repeat(100_000)] {
             let request = ListWorkItemsRequest { page_token: page_token.into(), ..Default::default() };
-            invalid(list(request).await, "page_token");
+            let status = refused(list(request).await, ARGUMENT, "INVALID_PAGE_TOKEN");
+            assert_eq!(status.fields(), ["page_token"]);
         }
         invalid(list(ListWorkItemsRequest { state: 99, ..Default::default() }).await, "state");
         for request in [

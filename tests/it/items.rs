@@ -413,7 +413,7 @@ testkit::on_both! {
         let other = bob.items().list_work_items(request(&tokens[0], "")).await;
         let cut = bob.items().list_work_items(request(&tokens[0][1..], &made.workflow)).await;
         for answer in [foreign, other, cut] {
-            let status = refused(answer, Code::InvalidArgument, "INVALID_ARGUMENT");
+            let status = refused(answer, Code::InvalidArgument, "INVALID_PAGE_TOKEN");
             assert_eq!(status.fields(), ["page_token"]);
         }
     }

@@ -33,7 +33,6 @@ fn valid_answer() -> Value {
             "files": [{ "path": "src/cart.rs", "is_new": false, "reason": "it is about carts", "symbols": ["clear"] }],
         }],
         "risks": ["Totals change"],
-        "requires_confirmation": true,
     })
 }
 
@@ -107,20 +106,26 @@ testkit::on_both! {
 
         let answer = alice.plans_task(&repository, "Empty carts").await;
 
-        refused(answer, Code::Unavailable, "MODEL_ANSWER_INVALID");
+        refused(answer, Code::FailedPrecondition, "MODEL_ANSWER_INVALID");
         assert_eq!(model.requests().len(), 2);
         assert_eq!(world.probe().count("select count(*) from plan").await, 0);
     }
 
-    /// A path that the model made up is never shown as one that exists.
-    async fn a_made_up_path_is_marked(db: TestDb) {
+    /// A path that the model made up is sent back or marked, never shown as one that exists.
+    async fn a_made_up_path_is_never_shown_as_real(db: TestDb) {
         let mut answer = valid_answer();
         answer["steps"][0]["files"] = json!([
             { "path": "src/cart.rs", "is_new": true, "reason": "claims to be new", "symbols": [] },
             { "path": "src/imagined.rs", "is_new": false, "reason": "made up", "symbols": [] },
             { "path": "../../etc/passwd", "is_new": false, "reason": "outside", "symbols": [] },
         ]);
-        let model = ScriptedModel::start_with(move |_| Reply::json(&answer)).await;
+        let made_up = answer;
+        let mut corrected = valid_answer();
+        corrected["steps"][0]["files"] = json!([
+            { "path": "src/cart.rs", "is_new": false, "reason": "carts", "symbols": [] },
+            { "path": "src/wanted.rs", "is_new": true, "reason": "to be made", "symbols": [] },
+        ]);
+        let model = ScriptedModel::start([Reply::json(&made_up), Reply::json(&corrected)]).await;
         let world = World::with(db, asking(&model)).await;
         let alice = world.person("alice");
         let (repo, repository) = world.shop().await;
@@ -132,6 +137,7 @@ testkit::on_both! {
             assert_eq!(!file.is_new, tracked.contains(&file.path), "{file:?}");
             assert!(!file.path.contains(".."), "{file:?}");
         }
+        assert!(model.requests().len() <= 2);
     }
 
     /// Whoever asks for the built-in planner gets it, though there is a model; without an
@@ -165,14 +171,17 @@ testkit::on_both! {
         refused(alice.plans(request).await, Code::FailedPrecondition, "MODEL_NOT_CONFIGURED");
     }
 
-    /// An endpoint that is down is said to be down.
-    async fn a_model_that_does_not_answer_is_unavailable(db: TestDb) {
+    /// An endpoint that is down is said to be down, one that refuses the key to refuse it.
+    async fn a_model_that_does_not_help_is_named(db: TestDb) {
         let model = ScriptedModel::start_with(|_| Reply::status(401)).await;
         let world = World::with(db, asking(&model)).await;
         let alice = world.person("alice");
         let (_, repository) = world.shop().await;
         let answer = alice.plans_task(&repository, "Empty carts").await;
-        let status = refused(answer, Code::Unavailable, "MODEL_UNAVAILABLE");
+        let status = refused(answer, Code::FailedPrecondition, "MODEL_REFUSED");
         assert!(!status.message().contains(&secret_key()));
+        drop(model);
+        let answer = alice.plans_task(&repository, "Empty carts").await;
+        refused(answer, Code::Unavailable, "MODEL_UNAVAILABLE");
     }
 }

@@ -131,7 +131,7 @@ testkit::on_both! {
 }
 
 fn names_nothing(path: &str) -> bool {
-    ["/ListEngines", "/ListSessions", "/ListRepositories", "/ListTemplates"]
+    ["/ListEngines", "/ListSessions", "/ListRepositories", "/ListTemplates", "/ListRuns", "/ListPatches"]
         .iter()
         .any(|name| path.ends_with(name))
 }

@@ -345,7 +345,9 @@ testkit::on_both! {
         let outside = Repo::shop(&world.root_of("payments").join("theirs"));
         symlink(&outside.dir, root.join("link")).unwrap();
         let mut answers = Vec::new();
-        for path in [outside.dir.clone(), root.join("link"), root.join("../payments/theirs"), "/etc".into(), "/nowhere".into(), "/".into()] {
+        // A link is not followed, wherever it leads.
+        refused(carol.registers(&root.join("link")).await, STATE, "REPOSITORY_UNUSABLE");
+        for path in [outside.dir.clone(), root.join("../payments/theirs"), "/etc".into(), "/nowhere".into(), "/".into()] {
             let status = carol.registers(&path).await.expect_err("outside");
             assert_eq!(status.reason(), "REPOSITORY_OUTSIDE_ROOTS", "{path:?} {status:?}");
             answers.push(status.refusal());

@@ -1,14 +1,17 @@
 //! The one place where an error becomes a gRPC status.
 //!
 //! **Invariants:** every status carries an `ErrorInfo`; an internal cause goes to the log and
-//! never to the caller; details are bounded, because they travel in headers.
+//! never to the caller; details are bounded, because they travel in headers. The same error
+//! is the same bytes each time.
 
-use std::collections::HashMap;
+use std::collections::BTreeMap;
 use std::time::Duration;
 
 use primitives::{Classify, ErrorKind, clip};
+use prost::Message;
+use prost_types::Any;
 use tonic::{Code, Status};
-use tonic_types::{ErrorDetails, StatusExt as _};
+use tonic_types::{ErrorDetails, StatusExt as _, pb};
 
 use api::ERROR_DOMAIN;
 
@@ -26,7 +29,8 @@ pub(crate) fn to_status(error: &impl Classify, request_id: &str) -> Status {
         return internal(request_id);
     }
     let message = clip(&error.to_string(), TEXT_CHARS);
-    let mut details = with_reason(error.reason(), metadata(error));
+    let info = ErrorInfo::new(error.reason(), metadata(error));
+    let mut details = ErrorDetails::new();
     match kind {
         ErrorKind::InvalidInput => add_fields(&mut details, error),
         ErrorKind::WrongState => {
@@ -42,7 +46,7 @@ pub(crate) fn to_status(error: &impl Classify, request_id: &str) -> Status {
         | ErrorKind::Unimplemented
         | ErrorKind::Internal => {}
     }
-    Status::with_error_details(code(kind), message, details)
+    explained(code(kind), &message, &info, details)
 }
 
 const fn code(kind: ErrorKind) -> Code {
@@ -61,11 +65,42 @@ const fn code(kind: ErrorKind) -> Code {
     }
 }
 
-fn with_reason(reason: &str, metadata: HashMap<String, String>) -> ErrorDetails {
-    ErrorDetails::with_error_info(reason, ERROR_DOMAIN, metadata)
+/// `google.rpc.ErrorInfo` with its metadata in order: a hash map's order changes with each
+/// answer, and equal refusals must be equal bytes.
+#[derive(Clone, PartialEq, Message)]
+struct ErrorInfo {
+    #[prost(string, tag = "1")]
+    reason: String,
+    #[prost(string, tag = "2")]
+    domain: String,
+    #[prost(btree_map = "string, string", tag = "3")]
+    metadata: BTreeMap<String, String>,
 }
 
-fn metadata(error: &impl Classify) -> HashMap<String, String> {
+impl ErrorInfo {
+    const TYPE_URL: &'static str = "type.googleapis.com/google.rpc.ErrorInfo";
+
+    fn new(reason: &str, metadata: BTreeMap<String, String>) -> Self {
+        Self { reason: reason.to_owned(), domain: ERROR_DOMAIN.to_owned(), metadata }
+    }
+}
+
+/// A status with an `ErrorInfo` before all other details.
+fn explained(code: Code, message: &str, info: &ErrorInfo, others: ErrorDetails) -> Status {
+    let others = Status::with_error_details(code, message, others);
+    // What was encoded a line above decodes.
+    let mut status = pb::Status::decode(others.details()).unwrap_or_default();
+    let first = Any { type_url: ErrorInfo::TYPE_URL.to_owned(), value: info.encode_to_vec() };
+    status.details.insert(0, first);
+    Status::with_details(code, message, status.encode_to_vec().into())
+}
+
+fn with_reason(code: Code, reason: &str, message: &str) -> Status {
+    let info = ErrorInfo::new(reason, BTreeMap::new());
+    explained(code, message, &info, ErrorDetails::new())
+}
+
+fn metadata(error: &impl Classify) -> BTreeMap<String, String> {
     let pairs = error.metadata().into_iter();
     pairs.map(|(key, value)| (key.to_owned(), clip(&value, FIELD_CHARS))).collect()
 }
@@ -80,34 +115,33 @@ fn add_fields(details: &mut ErrorDetails, error: &impl Classify) {
 /// A bug or a broken machine; the id finds the cause in the log.
 pub(crate) fn internal(request_id: &str) -> Status {
     let metadata = [("correlation_id".to_owned(), request_id.to_owned())].into();
-    Status::with_error_details(Code::Internal, "internal error", with_reason("INTERNAL", metadata))
+    let info = ErrorInfo::new("INTERNAL", metadata);
+    explained(Code::Internal, "internal error", &info, ErrorDetails::new())
 }
 
 /// The same words for every missing, broken, expired or unknown credential.
 pub(crate) fn unauthenticated() -> Status {
-    let details = with_reason("UNAUTHENTICATED", HashMap::new());
     let text = "a valid token is required, as in `authorization: Bearer <JWT>`";
-    Status::with_error_details(Code::Unauthenticated, text, details)
+    with_reason(Code::Unauthenticated, "UNAUTHENTICATED", text)
 }
 
 /// In the contract but not in the access table.
 pub(crate) fn unlisted() -> Status {
-    let details = with_reason("PERMISSION_DENIED", HashMap::new());
-    Status::with_error_details(Code::PermissionDenied, "nobody may call this method", details)
+    with_reason(Code::PermissionDenied, "PERMISSION_DENIED", "nobody may call this method")
 }
 
 /// The caller's own time, or the server's, is over.
 pub(crate) fn deadline_exceeded() -> Status {
-    let details = with_reason("DEADLINE_EXCEEDED", HashMap::new());
     let text = "the call took longer than its deadline; what it began may still be done";
-    Status::with_error_details(Code::DeadlineExceeded, text, details)
+    with_reason(Code::DeadlineExceeded, "DEADLINE_EXCEEDED", text)
 }
 
 /// Too many calls at work.
 pub(crate) fn overloaded(reason: &str, text: &str) -> Status {
-    let mut details = with_reason(reason, HashMap::new());
+    let mut details = ErrorDetails::new();
     details.set_retry_info(Some(Duration::from_secs(1)));
-    Status::with_error_details(Code::ResourceExhausted, text, details)
+    let info = ErrorInfo::new(reason, BTreeMap::new());
+    explained(Code::ResourceExhausted, text, &info, details)
 }
 
 #[cfg(test)]
@@ -191,5 +225,7 @@ mod tests {
         let expected = [("permission", "code.edit"), ("level", "WRITE")];
         let expected = expected.map(|(k, v)| (k.to_owned(), v.to_owned())).into();
         assert_eq!(info.metadata, expected);
+        let again = to_status(&Denied::of::<CodeEdit>(None), "another");
+        assert_eq!(again.details(), status.details(), "equal refusals are equal bytes");
     }
 }

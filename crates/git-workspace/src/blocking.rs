@@ -15,7 +15,7 @@ use crate::error::{Result, internal, to_oid};
 use crate::export::Checkouts;
 use crate::mirror::{Lock, Mirrors, private_dir};
 use crate::{
-    collect, commit, history, import, inspect, judge, listing, refs, source, stale, status,
+    collect, commit, history, import, inspect, judge, listing, refs, source, stale, status, worktree,
 };
 
 /// Git on this machine: mirrors below `<data>/repos`, checkouts below `<data>/checkouts`.
@@ -171,8 +171,11 @@ impl Workspace for GitWorkspace {
         base: &ObjectId,
         input: &PatchInput,
     ) -> Result<TreeChange> {
-        let (base, input) = (to_oid(base)?, input.clone());
-        self.in_mirror(repo, move |mirror| judge::judge(mirror, base, &input)).await
+        let (base, input, root) = (to_oid(base)?, input.clone(), repo.path.clone());
+        let judged = move |mirror: &Repository| {
+            worktree::refuse_links(&root, judge::judge(mirror, base, &input)?)
+        };
+        self.in_mirror(repo, judged).await
     }
 
     async fn judge_trees(
@@ -208,7 +211,11 @@ impl Workspace for GitWorkspace {
             return Err(internal("collect")("the checkout belongs to another repository"));
         }
         let (base, dir) = (to_oid(&checkout.base)?, checkout.dir.clone());
-        self.in_mirror(repo, move |mirror| collect::collect(mirror, base, &dir)).await
+        let root = repo.path.clone();
+        let collected = move |mirror: &Repository| {
+            worktree::refuse_links(&root, collect::collect(mirror, base, &dir)?)
+        };
+        self.in_mirror(repo, collected).await
     }
 
     async fn commit(&self, repo: &RepoLocation, spec: &CommitSpec) -> Result<ObjectId> {

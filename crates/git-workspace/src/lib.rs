@@ -26,6 +26,7 @@ mod source;
 mod stale;
 mod status;
 mod tree;
+mod worktree;
 
 pub use blocking::GitWorkspace;
 pub use policy::{

@@ -102,8 +102,10 @@ impl Planning {
         input: Checked<String>,
     ) -> Result<Routing, AgentError> {
         let session = self.deps.open_session(grant, names.session).await?;
-        let repository = self.repository(grant, names.repository).await?;
-        let input = checked_input(&input?, 0)?;
+        self.deps.item(grant, session.as_ref().and_then(|session| session.work_item)).await?;
+        let named = names.repository.or(session.as_ref().map(|session| session.repository));
+        let repository = self.repository(grant, named).await?;
+        let input = checked_input(&input?, 1)?;
         let routing = classify(&input);
         self.touch(grant, session.map(|session| session.id)).await?;
         let tenant = repository.map_or(Tenant::Person(grant.user()), |row| row.tenant);
@@ -124,7 +126,7 @@ impl Planning {
     ) -> Result<(Repository, Bundle), AgentError> {
         let target = self.deps.target(grant, names).await?;
         let args = checked_context(args?)?;
-        let text = args.input.clone();
+        let text = checked_input(&args.input, 1)?;
         let bundle = self.deps.gather(&target.repository, &args, text).await?.bundle;
         self.touch(grant, target.session.as_ref().map(|session| session.id)).await?;
         let now = self.deps.clock.now();
@@ -156,6 +158,7 @@ impl Planning {
         }
         let args = args?;
         let task = task_of(&target, PlanArgs { context: checked_context(args.context)?, ..args })?;
+        self.deps.can_ask(&task.model_hint)?;
         let drafted = self.deps.draft(&target.repository, &task).await?;
         let filing = Filing {
             tenant: target.tenant,
@@ -271,7 +274,8 @@ impl AgentDeps {
     ) -> Result<Drafted, AgentError> {
         let words = task.what.query_text();
         let read = self.gather(repository, &task.context, words).await?;
-        let Some(model) = &self.model else {
+        let model = self.model.as_ref().filter(|_| task.model_hint != BUILTIN);
+        let Some(model) = model else {
             let draft = plan_builtin(&task.what, &read.bundle, &read.facts);
             let model_used = BUILTIN.to_owned();
             return Ok(Drafted {
@@ -296,6 +300,16 @@ impl AgentDeps {
                 PlanningError::Model(ModelError::Unavailable(help))
             })??;
         Ok(Drafted { bundle: read.bundle, draft, planner: Planner::Model, model_used })
+    }
+
+    /// Refuses a model that nobody could be asked for. A stage only hints at one: there the
+    /// built-in planner plans instead.
+    fn can_ask(&self, model: &str) -> Result<(), AgentError> {
+        if model.is_empty() || model == BUILTIN || self.model.is_some() {
+            return Ok(());
+        }
+        let help = "this server has no model endpoint; leave `model` empty, or say `builtin`";
+        Err(AgentError::wrong_state("MODEL_NOT_CONFIGURED", help))
     }
 
     /// The row of a drafted plan.

@@ -110,19 +110,19 @@ fn revertable(patch: &Patch) -> Result<crate::port::workspace::ObjectId, AgentEr
         (Some(commit), PatchState::Applied, None) => Ok(commit.clone()),
         (Some(_), PatchState::Applied, Some(_)) => {
             let help = "a revert of this patch is running already";
-            Err(AgentError::wrong_state("PATCH_NOT_REVERTABLE", help))
+            Err(AgentError::wrong_state("REVERT_IN_PROGRESS", help))
         }
         _ => {
             let help = format!(
                 "only an APPLIED patch can be reverted; this one is {}",
                 patch.state.as_str()
             );
-            Err(AgentError::wrong_state("PATCH_NOT_REVERTABLE", help))
+            Err(AgentError::wrong_state("PATCH_NOT_APPLIED", help))
         }
     }
 }
 
 fn gone(patch: &Patch) -> AgentError {
     let help = format!("the branch {} is gone", patch.branch);
-    AgentError::wrong_state("PATCH_NOT_REVERTABLE", help)
+    AgentError::wrong_state("PATCH_NOT_APPLIED", help)
 }

@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use permissions::{CodeUse, Grant, Permission};
-use primitives::{Page, PageRequest, PatchId, RunId};
+use primitives::{Checked, Page, PageRequest, PatchId, RunId};
 
 use super::deps::AgentDeps;
 use super::repositories::admitted;
@@ -31,10 +31,10 @@ impl Runs {
         &self,
         grant: &Grant<CodeUse>,
         filter: AgentFilter,
-        page: PageRequest,
+        page: Checked<PageRequest>,
     ) -> Result<Page<Run>, AgentError> {
         self.names_exist(grant, filter).await?;
-        Ok(admitted(grant, self.deps.store.list_runs(&grant.scope(), filter, page).await?))
+        Ok(admitted(grant, self.deps.store.list_runs(&grant.scope(), filter, page?).await?))
     }
 
     pub async fn get_patch(
@@ -50,10 +50,10 @@ impl Runs {
         &self,
         grant: &Grant<CodeUse>,
         filter: AgentFilter,
-        page: PageRequest,
+        page: Checked<PageRequest>,
     ) -> Result<Page<Patch>, AgentError> {
         self.names_exist(grant, filter).await?;
-        Ok(admitted(grant, self.deps.store.list_patches(&grant.scope(), filter, page).await?))
+        Ok(admitted(grant, self.deps.store.list_patches(&grant.scope(), filter, page?).await?))
     }
 
     /// A filter names resources too: foreign ones are not found, like anywhere else.

@@ -55,7 +55,8 @@ impl AgentDeps {
         Ok(Target { session, repository, item, tenant })
     }
 
-    async fn item<P: Permission>(
+    /// A work item on which the permission holds.
+    pub(crate) async fn item<P: Permission>(
         &self,
         grant: &Grant<P>,
         id: Option<WorkItemId>,

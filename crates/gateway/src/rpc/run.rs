@@ -35,7 +35,7 @@ impl RunService for Rpc {
         let page = &page;
         let found = call
             .run(|grant: Grant<CodeUse>| async move {
-                self.services().runs.list(&grant, filter, page.clone()?).await
+                self.services().runs.list(&grant, filter, page.clone()).await
             })
             .await?;
         let next_page_token = call.next_token(&request, found.next);

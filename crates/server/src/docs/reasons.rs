@@ -48,8 +48,9 @@ reasons! {
     "MALFORMED_MESSAGE" "INVALID_ARGUMENT" "the bytes are no message of this method" "generate the client from the protos";
     "MESSAGE_TOO_LARGE" "RESOURCE_EXHAUSTED" "the message is larger than the server takes" "send less";
     "METHOD_NOT_FOUND" "UNIMPLEMENTED" "there is no such method" "see status.md";
-    "MODEL_ANSWER_INVALID" "UNAVAILABLE" "the model gave no valid plan, even after one repair" "try again, or another model";
-    "MODEL_REFUSED" "UNAVAILABLE" "the model endpoint refused the request" "look at key, model name and limits";
+    "MODEL_ANSWER_INVALID" "FAILED_PRECONDITION" "the model gave no valid plan, even after one repair" "try again, or another model";
+    "MODEL_NOT_CONFIGURED" "FAILED_PRECONDITION" "a model is asked for and the server has no endpoint" "leave `model` empty";
+    "MODEL_REFUSED" "FAILED_PRECONDITION" "the model endpoint refused the request" "look at key, model name and limits";
     "MODEL_UNAVAILABLE" "UNAVAILABLE" "the model endpoint does not answer" "try again";
     "NOT_ASSIGNEE" "FAILED_PRECONDITION" "the stage or the item is somebody else's" "ask the assignee";
     "NOT_FOUND" "NOT_FOUND" "the resource does not exist, or is not visible" "look at the name";
@@ -60,8 +61,8 @@ reasons! {
     "OVERLOADED" "RESOURCE_EXHAUSTED" "the server has all the calls it can take" "try again after the time in RetryInfo";
     "PATCH_DOES_NOT_APPLY" "INVALID_ARGUMENT" "not a diff, or the texts it expects are not there" "make it from the base again";
     "PATCH_EMPTY" "INVALID_ARGUMENT" "the patch changes nothing" "nothing is left to do";
+    "PATCH_NOT_APPLIED" "FAILED_PRECONDITION" "the patch is not applied (any more)" "read the patch again";
     "PATCH_NOT_FOUND" "NOT_FOUND" "no such patch, or not visible" "look at the name";
-    "PATCH_NOT_REVERTABLE" "FAILED_PRECONDITION" "the patch is not applied, or is being taken back" "read the patch again";
     "PATCH_PATH_REFUSED" "INVALID_ARGUMENT" "the patch touches a path that must not be changed" "leave that path out";
     "PATCH_TOO_LARGE" "INVALID_ARGUMENT" "more or larger files than a patch may have" "make several patches";
     "PERMISSION_DENIED" "PERMISSION_DENIED" "the permission named in the metadata is missing" "ask an admin of the team";
@@ -76,6 +77,7 @@ reasons! {
     "REPOSITORY_UNUSABLE" "FAILED_PRECONDITION" "no git repository, or not one that may be opened" "see the text";
     "REQUEST_ID_REUSED" "INVALID_ARGUMENT" "the request_id was used with another request" "take a fresh one";
     "RESERVED_KEY" "INVALID_ARGUMENT" "`data` has a key that only the server writes" "take another key";
+    "REVERT_IN_PROGRESS" "FAILED_PRECONDITION" "another run takes the patch back" "wait for that run";
     "REVISION_NOT_FOUND" "FAILED_PRECONDITION" "the revision names no commit, or there is none yet" "look at the name";
     "RUN_ATTEMPTS_EXHAUSTED" "run" "the run failed at every attempt" "look at the run's message";
     "RUN_IN_PROGRESS" "FAILED_PRECONDITION" "the agent is still at work at this stage" "wait for the run";
