@@ -31,7 +31,7 @@ use crate::status;
 /// A waiting call answers this long before its deadline.
 const ANSWER_TIME: Duration = Duration::from_millis(250);
 /// No wait is longer, whatever a caller asks for.
-const FAR: Duration = Duration::from_secs(24 * 60 * 60);
+const FAR: Duration = Duration::from_hours(24);
 /// A waiting call looks this often whether anybody still waits for it.
 const WAIT_STEP: Duration = Duration::from_secs(1);
 

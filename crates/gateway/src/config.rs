@@ -43,11 +43,11 @@ impl Default for GatewayConfig {
             max_streams: 100,
             keepalive_interval: Duration::from_secs(30),
             keepalive_timeout: Duration::from_secs(20),
-            connection_age: Duration::from_secs(30 * 60),
+            connection_age: Duration::from_mins(30),
             calls_in_flight: 1_024,
             calls_per_caller: 256,
             quick_deadline: Duration::from_secs(30),
-            long_deadline: Duration::from_secs(300),
+            long_deadline: Duration::from_mins(5),
             drain: Duration::from_secs(20),
         }
     }

@@ -18,7 +18,7 @@ use sha2::{Digest as _, Sha256};
 
 /// Part of what a token is bound to: raised when places or orders of lists change.
 const VERSION: u8 = 1;
-const LIFETIME: Duration = Duration::from_secs(24 * 60 * 60);
+const LIFETIME: Duration = Duration::from_hours(24);
 const NONCE_BYTES: usize = 24;
 /// Expiry, sort key, id.
 const PLAIN_BYTES: usize = 8 + 8 + 16;
@@ -199,7 +199,7 @@ mod tests {
         let token = key.seal(own, after, NOW);
         let reason = |opened: Checked<PageAfter>| opened.unwrap_err().reason;
         assert_eq!(key.open(own, &token, NOW), Ok(after));
-        assert_eq!(key.open(own, &token, NOW + (LIFETIME - Duration::from_secs(1))), Ok(after));
+        assert_eq!(key.open(own, &token, NOW + LIFETIME - Duration::from_secs(1)), Ok(after));
 
         assert_eq!(reason(key.open(own, &token, NOW + LIFETIME)), "INVALID_PAGE_TOKEN");
         let foreign = Binding { user: UserId::generate(), ..own };

@@ -26,7 +26,7 @@ use crate::{GatewayConfig, PageKey, RpcObserver, Verifier};
 /// Resets that a peer may have pending or cause before its connection is closed.
 const MAX_RESETS: usize = 100;
 /// A quiet TCP peer is probed after this long.
-const TCP_KEEPALIVE: Duration = Duration::from_secs(60);
+const TCP_KEEPALIVE: Duration = Duration::from_mins(1);
 
 /// The domain services that handlers call, and the ports they read without one.
 #[derive(Clone)]
@@ -155,13 +155,11 @@ impl Gateway {
         }
         health.set_service_status("", tonic_health::ServingStatus::NotServing).await;
         let _ = stopped.send(());
-        match tokio::time::timeout(drain, server).await {
-            Ok(ended) => Ok(ended?),
-            Err(_) => {
-                tracing::warn!("some calls were still open when the time to drain was over");
-                Ok(())
-            }
+        if let Ok(ended) = tokio::time::timeout(drain, server).await {
+            return Ok(ended?);
         }
+        tracing::warn!("some calls were still open when the time to drain was over");
+        Ok(())
     }
 }
 

@@ -6,6 +6,7 @@ use primitives::{Checked, Id, InvalidArgs, Kind, Timestamp};
 use workflow_core::service::Etag;
 
 /// A point in time on the wire.
+#[expect(clippy::unnecessary_wraps, reason = "fields that are messages are optional")]
 pub(crate) fn time(time: Timestamp) -> Option<prost_types::Timestamp> {
     let (seconds, nanos) = time.to_seconds_nanos();
     Some(prost_types::Timestamp { seconds, nanos })

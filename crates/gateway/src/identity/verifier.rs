@@ -13,7 +13,7 @@ use super::json::UniqueObject;
 /// Longer tokens are not looked at.
 const MAX_TOKEN_BYTES: usize = 8 * 1024;
 /// Clocks may differ by this much at most.
-const MAX_LEEWAY: Duration = Duration::from_secs(60);
+const MAX_LEEWAY: Duration = Duration::from_mins(1);
 /// Longer subjects stand for nobody.
 const MAX_SUBJECT_BYTES: usize = 256;
 

@@ -27,7 +27,7 @@ fn issuer() -> TokenIssuer {
 
 fn config(keys: Vec<VerificationKey>) -> VerifierConfig {
     let (issuer, audience) = ("us".to_owned(), "elohim".to_owned());
-    VerifierConfig { issuer, audience, leeway: Duration::from_secs(60), keys }
+    VerifierConfig { issuer, audience, leeway: Duration::from_mins(1), keys }
 }
 
 fn verifier(issuer: &TokenIssuer) -> Verifier {
@@ -56,7 +56,7 @@ fn without(mut object: Value, name: &str) -> Value {
 #[test]
 fn an_issued_token_is_believed_also_after_the_key_was_kept_and_read() {
     let first = issuer();
-    let token = first.issue("bob", Duration::from_secs(600));
+    let token = first.issue("bob", Duration::from_mins(10));
     assert_eq!(verifier(&first).subject(&token), Ok("bob".to_owned()));
     let again =
         TokenIssuer::from_pem(&first.to_pem().unwrap(), "us", "elohim", Arc::new(Fixed)).unwrap();

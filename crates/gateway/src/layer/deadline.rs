@@ -76,8 +76,8 @@ fn client_limit(headers: &HeaderMap) -> Option<Duration> {
     }
     let count: u64 = digits.parse().ok()?;
     match unit {
-        "H" => Some(Duration::from_secs(count * 3_600)),
-        "M" => Some(Duration::from_secs(count * 60)),
+        "H" => Some(Duration::from_hours(count)),
+        "M" => Some(Duration::from_mins(count)),
         "S" => Some(Duration::from_secs(count)),
         "m" => Some(Duration::from_millis(count)),
         "u" => Some(Duration::from_micros(count)),
@@ -99,9 +99,9 @@ mod tests {
 
     #[test]
     fn units_are_those_of_grpc_and_nonsense_is_ignored() {
-        assert_eq!(parsed("2H"), Some(Duration::from_secs(7_200)));
-        assert_eq!(parsed("3M"), Some(Duration::from_secs(180)));
-        assert_eq!(parsed("99999999H"), Some(Duration::from_secs(99_999_999 * 3_600)));
+        assert_eq!(parsed("2H"), Some(Duration::from_hours(2)));
+        assert_eq!(parsed("3M"), Some(Duration::from_mins(3)));
+        assert_eq!(parsed("99999999H"), Some(Duration::from_hours(99_999_999)));
         assert_eq!(parsed("10m"), Some(Duration::from_millis(10)));
         assert_eq!(
             (parsed("5u"), parsed("0n")),
@@ -117,7 +117,7 @@ mod tests {
 
     #[test]
     fn a_client_only_shortens() {
-        let both = Deadlines { quick: Duration::from_secs(30), long: Duration::from_secs(300) };
+        let both = Deadlines { quick: Duration::from_secs(30), long: Duration::from_mins(5) };
         let context = CallContext::new(None);
         let with = |text: &str| {
             let headers: HeaderMap =

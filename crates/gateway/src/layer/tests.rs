@@ -100,7 +100,7 @@ impl Stand {
         let config = VerifierConfig {
             issuer: "us".into(),
             audience: "elohim".into(),
-            leeway: Duration::from_secs(60),
+            leeway: Duration::from_mins(1),
             keys,
         };
         let verifier = Arc::new(Verifier::new(config, clock.clone()).unwrap());
@@ -112,7 +112,7 @@ impl Stand {
             .layer(Around(Trace { methods, observer: told.clone() }))
             .layer(Around(Deadlines {
                 quick: Duration::from_millis(300),
-                long: Duration::from_secs(60),
+                long: Duration::from_mins(1),
             }))
             .layer(Around(Refusals { sink: told.clone(), clock }))
             .layer(Around(Admission::new(calls)))
@@ -126,7 +126,7 @@ impl Stand {
     }
 
     fn token(&self, subject: &str) -> String {
-        format!("Bearer {}", self.issuer.issue(subject, Duration::from_secs(60)))
+        format!("Bearer {}", self.issuer.issue(subject, Duration::from_mins(1)))
     }
 
     async fn call(&self, path: &str, headers: &[(&'static str, &str)]) -> Option<Status> {
@@ -188,7 +188,7 @@ async fn every_broken_credential_gets_the_same_answer() {
     let good = stand.token("bob");
     assert!(stand.call(GET_ME, &[("authorization", &good)]).await.is_none());
     let stranger = TokenIssuer::generate("us", "elohim", Arc::new(SystemClock));
-    let foreign = format!("Bearer {}", stranger.issue("bob", Duration::from_secs(60)));
+    let foreign = format!("Bearer {}", stranger.issue("bob", Duration::from_mins(1)));
     let expired = format!("Bearer {}", stand.issuer.issue("bob", Duration::ZERO));
     let bare = good.trim_start_matches("Bearer ");
     let table: Vec<Vec<(&'static str, &str)>> = vec![
@@ -225,7 +225,10 @@ async fn liveness_needs_no_credential_and_unknown_paths_do() {
     let stand = Stand::start(10, 10).await;
     assert!(stand.call(HEALTH, &[]).await.is_none());
     let token = stand.token("bob");
-    assert!(stand.call("/a.B/C", &[("authorization", &token)]).await.is_none(), "the router's turn");
+    assert!(
+        stand.call("/a.B/C", &[("authorization", &token)]).await.is_none(),
+        "the router's turn"
+    );
     let calls = stand.told.calls.lock().unwrap().clone();
     let methods: Vec<_> = calls.iter().map(|(method, _, _)| method.as_str()).collect();
     assert_eq!(methods, [HEALTH, "unknown"]);
@@ -245,7 +248,10 @@ async fn a_permission_held_nowhere_is_refused_before_the_handler() {
     // Without `may_apply` and without a team, nobody edits code anywhere.
     let path = "/elohim.agent.v1.AgentService/Apply";
     let refused = stand.call(path, &[("authorization", &carols)]).await.unwrap();
-    assert_eq!((refused.code(), reason(&refused).as_str()), (Code::PermissionDenied, "PERMISSION_DENIED"));
+    assert_eq!(
+        (refused.code(), reason(&refused).as_str()),
+        (Code::PermissionDenied, "PERMISSION_DENIED")
+    );
     assert_eq!(stand.finished.load(Ordering::SeqCst), 2, "the handler was not reached");
     let [record] = stand.records().try_into().unwrap();
     assert_eq!(record.tenant, Tenant::Person(carol));
@@ -311,7 +317,10 @@ async fn a_late_call_frees_its_caller_and_finishes_all_the_same() {
     let token = stand.token("bob");
     let headers = [("authorization", token.as_str()), ("x-behave", "sleep")];
     let late = stand.call(GET_ITEM, &headers).await.unwrap();
-    assert_eq!((late.code(), reason(&late).as_str()), (Code::DeadlineExceeded, "DEADLINE_EXCEEDED"));
+    assert_eq!(
+        (late.code(), reason(&late).as_str()),
+        (Code::DeadlineExceeded, "DEADLINE_EXCEEDED")
+    );
     let early = [&headers[..], &[("grpc-timeout", "20m")]].concat();
     // The one place is still taken by the call that nobody waits for any more.
     let shed = stand.call(GET_ITEM, &early).await.unwrap();
@@ -338,16 +347,16 @@ async fn one_caller_cannot_take_all_places() {
     let stand = Stand::start(10, 1).await;
     let token = stand.token("bob");
     let headers = [("authorization", token.as_str()), ("x-behave", "sleep")];
-    let (first, second) = tokio::join!(
-        stand.call(PLAN, &headers),
-        async {
-            tokio::time::sleep(Duration::from_millis(50)).await;
-            stand.call(GET_ITEM, &headers[..1]).await
-        }
-    );
+    let (first, second) = tokio::join!(stand.call(PLAN, &headers), async {
+        tokio::time::sleep(Duration::from_millis(50)).await;
+        stand.call(GET_ITEM, &headers[..1]).await
+    });
     assert!(first.is_none());
     let second = second.unwrap();
-    assert_eq!((second.code(), reason(&second).as_str()), (Code::ResourceExhausted, "TOO_MANY_CALLS"));
+    assert_eq!(
+        (second.code(), reason(&second).as_str()),
+        (Code::ResourceExhausted, "TOO_MANY_CALLS")
+    );
     assert!(stand.call(GET_ITEM, &headers[..1]).await.is_none());
 }
 

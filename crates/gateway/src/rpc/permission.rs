@@ -22,7 +22,7 @@ impl PermissionService for Rpc {
         let request = &request;
         let answer = call
             .run_for_caller(|caller: Caller| async move {
-                let question = Question::of(&request, &caller)?;
+                let question = Question::of(request, &caller)?;
                 if question.place.is_some_and(|tenant| !caller.scope().sees(tenant)) {
                     return Err(EdgeError::NotFound("TEAM"));
                 }

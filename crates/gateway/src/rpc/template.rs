@@ -28,7 +28,7 @@ impl TemplateService for Rpc {
         let (page, filter) = (&page, &filter);
         let found = call
             .run(|grant: Grant<WorkflowsView>| async move {
-                self.services().templates.list(&grant, &filter, page.clone()).await
+                self.services().templates.list(&grant, filter, page.clone()).await
             })
             .await?;
         let next_page_token = call.next_token(&request, found.next);

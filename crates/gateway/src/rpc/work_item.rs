@@ -65,7 +65,7 @@ impl WorkItemService for Rpc {
         let (page, filter) = (&page, &filter);
         let found = call
             .run(|grant: Grant<WorkflowsView>| async move {
-                self.services().items.list(&grant, &filter, page.clone()).await
+                self.services().items.list(&grant, filter, page.clone()).await
             })
             .await?;
         let next_page_token = call.next_token(&request, found.next);
