@@ -76,6 +76,21 @@ testkit::on_both! {
         }
     }
 
+    async fn a_used_up_pool_is_an_outage_and_not_a_bug(db: TestDb) {
+        let options = StorageOptions {
+            pool_size: 1,
+            acquire_timeout: Duration::from_millis(200),
+            ..StorageOptions::default()
+        };
+        let storage = Storage::connect(db.url(), options).await.unwrap();
+        let stand = stand_over(&storage).await;
+        let held = stand.workflow_tx().await;
+        let second = WorkflowStore::begin(&storage, stand.epoch()).await;
+        assert!(matches!(second, Err(StoreError::Unavailable(_))));
+        drop(held);
+        assert!(WorkflowStore::begin(&storage, stand.epoch()).await.is_ok());
+    }
+
     async fn a_failed_write_cannot_be_committed_around(db: TestDb) {
         let (storage, stand) = open(&db).await;
         let (_, item) = workflow_with_item(&stand).await;
@@ -130,7 +145,7 @@ testkit::on_both! {
         let (_, item) = workflow_with_item(&stand).await;
         let wake = storage.wake();
         let woken = async |limit| {
-            let wait = events::Wakeups::wait(&*wake, Duration::from_secs(60));
+            let wait = events::Wakeups::wait(&*wake, Duration::from_mins(1));
             tokio::time::timeout(limit, wait).await.is_ok()
         };
         assert!(!woken(Duration::from_millis(50)).await, "nothing was queued yet");
@@ -144,5 +159,30 @@ testkit::on_both! {
         tx.order_run(&values::order(&item)).await.unwrap();
         tx.commit().await.unwrap();
         assert!(woken(Duration::from_secs(20)).await);
+    }
+}
+
+/// A restart of the server, as a pool sees it: connections that were good are dead.
+#[tokio::test]
+async fn lost_connections_are_outages_and_are_replaced() {
+    let db = TestDb::postgres().await;
+    let (storage, stand) = open(&db).await;
+    let (workflow, _) = workflow_with_item(&stand).await;
+    let scope = stand.scope(stand.alice);
+    let both = (stand.workflow_tx().await, stand.workflow_tx().await);
+    drop(both);
+
+    let end = "select pg_terminate_backend(pid) from pg_stat_activity
+        where datname = current_database() and pid <> pg_backend_pid()";
+    raw(&db).await.execute_unprepared(end).await.unwrap();
+
+    let mut outages = 0;
+    loop {
+        match storage.get_workflow(&scope, workflow.id).await {
+            Ok(found) => break assert!(found.is_some()),
+            Err(StoreError::Unavailable(_)) => outages += 1,
+            Err(other) => panic!("not an outage: {other}"),
+        }
+        assert!(outages <= 10, "no more than the pool had");
     }
 }
