@@ -11,7 +11,7 @@ use crate::telemetry;
 use crate::wiring::{Identity, Options, Server, StartError, end_of_process};
 
 /// Tokens printed at the start are good for this long.
-const TOKEN_LIFE: std::time::Duration = std::time::Duration::from_secs(12 * 3600);
+const TOKEN_LIFE: std::time::Duration = std::time::Duration::from_hours(12);
 
 #[derive(Debug, Args)]
 pub(super) struct ServeArgs {

@@ -44,7 +44,7 @@ pub(super) fn run(command: TokenCommand) -> anyhow::Result<ExitCode> {
         KeyError::Missing(_) => ConfigError::wrong(error.to_string()).into(),
         other => anyhow::Error::new(other),
     })?;
-    let life = Duration::from_secs(args.hours * 3600);
+    let life = Duration::from_hours(args.hours);
     say(key.token(&args.user, life))?;
     Ok(ExitCode::SUCCESS)
 }

@@ -34,10 +34,14 @@ impl Config {
     /// All of it or nothing of it.
     fn check_identity(&self) -> Result<(), ConfigError> {
         let identity = &self.identity;
-        let given =
-            [!identity.issuer.is_empty(), !identity.audience.is_empty(), !identity.keys.0.is_empty()];
+        let given = [
+            !identity.issuer.is_empty(),
+            !identity.audience.is_empty(),
+            !identity.keys.0.is_empty(),
+        ];
         if given.contains(&true) && given.contains(&false) {
-            let text = "identity is incomplete: issuer, audience and at least one key belong together";
+            let text =
+                "identity is incomplete: issuer, audience and at least one key belong together";
             return Err(ConfigError::wrong(text));
         }
         let mut kids: Vec<_> = identity.keys.0.iter().map(|key| &key.kid).collect();

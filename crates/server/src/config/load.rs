@@ -119,7 +119,9 @@ mod tests {
             assert!(from_variables(&[(key, value)]).is_err(), "{key}={value}");
         }
         assert!(from_file("surprise = 1").is_err());
-        assert!(from_file("[identity]\nkeys = [{ kid = 'a', alg = 'none', path = '/k' }]").is_err());
+        assert!(
+            from_file("[identity]\nkeys = [{ kid = 'a', alg = 'none', path = '/k' }]").is_err()
+        );
     }
 
     #[test]

@@ -22,7 +22,8 @@ fn lines(story: &Story, server: &Server) -> String {
     let mut out = String::new();
     let people = [&story.alice, &story.bob, &story.carol, &story.dave];
     for person in people {
-        let _ = writeln!(out, "export TOKEN_{}={}", person.name.to_uppercase(), quoted(&person.token));
+        let _ =
+            writeln!(out, "export TOKEN_{}={}", person.name.to_uppercase(), quoted(&person.token));
     }
     let names = &story.names;
     for (name, value) in [
@@ -38,43 +39,39 @@ fn lines(story: &Story, server: &Server) -> String {
     ] {
         let _ = writeln!(out, "export {name}={}", quoted(value));
     }
-    let _ = writeln!(out, "export DIFF={}", quoted(&story.change.diff));
-    let _ = writeln!(out, "{}", helper(&server.grpc().to_string()));
+    // As a JSON text: it becomes part of a request.
+    let diff = serde_json::Value::from(story.change.diff.as_str()).to_string();
+    let _ = writeln!(out, "export DIFF={}", quoted(&diff));
+    let _ = writeln!(out, "GRPC={}", server.grpc());
     out + CALLS
 }
 
-/// `as PERSON METHOD JSON`: the token stays out of the history, the JSON in quotes.
-fn helper(grpc: &str) -> String {
-    format!(
-        r#"as() {{ local token="TOKEN_${{1^^}}"; grpcurl -plaintext -H "authorization: Bearer ${{!token}}" -d "$3" {grpc} "elohim.$2"; }}
-field() {{ python3 -c 'import json, sys; print(json.load(sys.stdin)[sys.argv[1]])' "$1"; }}
-json() {{ python3 -c 'import json, sys; print(json.dumps(sys.argv[1]))' "$1"; }}"#
-    )
-}
-
-const CALLS: &str = r#"# 1: a workflow from the template
+/// `as PERSON METHOD JSON`, and the first value of a field in what comes back.
+const CALLS: &str = r#"as() { local token="TOKEN_${1^^}"; grpcurl -plaintext -H "authorization: Bearer ${!token}" -d "$3" "$GRPC" "elohim.$2"; }
+field() { sed -n "s/^ *\"$1\": \"\([^\"]*\)\",*\$/\1/p" | sed -n 1p; }
+# 1: a workflow from the template
 NEW=$(as alice workflow.v1.TemplateService/InstantiateTemplate "{\"name\":\"$TEMPLATE\",\"team\":\"$CORE\",\"display_name\":\"By hand\"}" | field name)
 # 2: an item, claimed, its first stage completed
-ITEM2=$(as bob workflow.v1.WorkItemService/CreateWorkItem "{\"work_item\":{\"workflow\":\"$NEW\",\"title\":\"By hand\",\"repository\":\"$REPOSITORY\"}}" | field name)
-STAGE=$(as bob workflow.v1.WorkItemService/ClaimWorkItem "{\"name\":\"$ITEM2\"}" | field stageId)
-as bob workflow.v1.WorkItemService/CompleteStage "{\"name\":\"$ITEM2\",\"stage_id\":\"$STAGE\"}"
+MINE=$(as bob workflow.v1.WorkItemService/CreateWorkItem "{\"work_item\":{\"workflow\":\"$NEW\",\"title\":\"By hand\",\"repository\":\"$REPOSITORY\"}}" | field name)
+STAGE=$(as bob workflow.v1.WorkItemService/ClaimWorkItem "{\"name\":\"$MINE\"}" | field stageId)
+as bob workflow.v1.WorkItemService/CompleteStage "{\"name\":\"$MINE\",\"stage_id\":\"$STAGE\"}"
 # 3: the agent's plan
-sleep 2; as bob workflow.v1.WorkItemService/GetWorkItem "{\"name\":\"$ITEM2\"}"
-as bob agent.v1.RunService/ListRuns "{\"work_item\":\"$ITEM2\"}"
+sleep 3; as bob workflow.v1.WorkItemService/GetWorkItem "{\"name\":\"$MINE\"}"
+as bob agent.v1.RunService/ListRuns "{\"work_item\":\"$MINE\"}"
 # 4: a session and a patch
-SESSION2=$(as alice agent.v1.SessionService/CreateSession "{\"session\":{\"repository\":\"$REPOSITORY\",\"work_item\":\"$ITEM2\"}}" | field name)
-PATCH2=$(as alice agent.v1.AgentService/Apply "{\"unified_diff\":$(json "$DIFF"),\"session\":\"$SESSION2\",\"work_item\":\"$ITEM2\",\"wait_timeout\":\"60s\"}" | python3 -c 'import json, sys; print(json.load(sys.stdin)["patch"]["name"])')
-as alice agent.v1.PatchService/GetPatch "{\"name\":\"$PATCH2\"}"
+OPEN=$(as alice agent.v1.SessionService/CreateSession "{\"session\":{\"repository\":\"$REPOSITORY\",\"work_item\":\"$MINE\"}}" | field name)
+DONE=$(as alice agent.v1.AgentService/Apply "{\"unified_diff\":$DIFF,\"session\":\"$OPEN\",\"work_item\":\"$MINE\",\"wait_timeout\":\"60s\"}" | field patch)
+as alice agent.v1.PatchService/GetPatch "{\"name\":\"$DONE\"}"
 # 5: the item that the event made
-sleep 2; as alice workflow.v1.WorkItemService/ListWorkItems "{\"workflow\":\"$REVIEW\"}"
+sleep 1; as alice workflow.v1.WorkItemService/ListWorkItems "{\"workflow\":\"$REVIEW\"}"
 # 6: the patch taken back
-as alice agent.v1.PatchService/RevertPatch "{\"name\":\"$PATCH2\",\"wait_timeout\":\"60s\"}"
+as alice agent.v1.PatchService/RevertPatch "{\"name\":\"$DONE\",\"wait_timeout\":\"60s\"}"
 # 7: one stage further
-STAGE=$(as bob workflow.v1.WorkItemService/GetWorkItem "{\"name\":\"$ITEM2\"}" | field stageId)
-as bob workflow.v1.WorkItemService/CompleteStage "{\"name\":\"$ITEM2\",\"stage_id\":\"$STAGE\"}"
+STAGE=$(as bob workflow.v1.WorkItemService/GetWorkItem "{\"name\":\"$MINE\"}" | field stageId)
+as bob workflow.v1.WorkItemService/CompleteStage "{\"name\":\"$MINE\",\"stage_id\":\"$STAGE\"}"
 # 8: figures
 as alice workflow.v1.AnalyticsService/GetWorkflowAnalytics "{\"name\":\"$WORKFLOW\"}"
-# 9: dave sees nothing of it (each line ends with NotFound)
+# 9: dave sees nothing of it: each line ends with NotFound
 as dave workflow.v1.WorkflowService/GetWorkflow "{\"name\":\"$WORKFLOW\"}"
 as dave workflow.v1.WorkItemService/GetWorkItem "{\"name\":\"$ITEM\"}"
 as dave agent.v1.SessionService/GetSession "{\"name\":\"$SESSION\"}"

@@ -60,13 +60,18 @@ impl Mirror {
 
     /// The tree that git itself makes of `patch` on top of `base`; `None` when git cannot
     /// read the patch. Written to a folder of its own: the mirror is only read.
-    pub(super) fn tree_after(&self, base: &str, patch: &str) -> Result<Option<String>, git2::Error> {
+    pub(super) fn tree_after(
+        &self,
+        base: &str,
+        patch: &str,
+    ) -> Result<Option<String>, git2::Error> {
         let Ok(diff) = Diff::from_buffer(patch.as_bytes()) else { return Ok(None) };
         let folder = tempfile::tempdir()
             .map_err(|error| git2::Error::from_str(&format!("no temporary folder: {error}")))?;
         let scratch = Repository::init_bare(folder.path())?;
         let objects = self.path.join("objects");
-        let objects = objects.to_str().ok_or_else(|| git2::Error::from_str("an odd data folder"))?;
+        let objects =
+            objects.to_str().ok_or_else(|| git2::Error::from_str("an odd data folder"))?;
         scratch.odb()?.add_disk_alternate(objects)?;
         let tree = scratch.find_commit(Oid::from_str(base)?)?.tree()?;
         let Ok(mut index) = scratch.apply_to_tree(&tree, &diff, None) else { return Ok(None) };
@@ -78,4 +83,30 @@ impl Mirror {
 pub(super) fn changed_lines(diff: &str) -> Vec<String> {
     let is_change = |line: &&str| line.starts_with(['+', '-']);
     diff.lines().filter(is_change).map(|line| line.trim_end_matches('\r').to_owned()).collect()
+}
+
+/// The hunks of a diff of one file, without the heading that git guesses for each.
+pub(super) fn hunks(diff: &str) -> Vec<&str> {
+    let lines = diff.lines().skip_while(|line| !line.starts_with("@@"));
+    lines.map(|line| line.strip_suffix(heading(line)).unwrap_or(line)).collect()
+}
+
+/// What follows the second `@@` of a hunk's first line.
+fn heading(line: &str) -> &str {
+    let numbers = line.strip_prefix("@@ ").and_then(|rest| rest.split_once(" @@"));
+    numbers.map_or("", |(_, heading)| heading)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_hunk_is_compared_without_its_heading() {
+        let with = "diff --git a/a b/a\n--- a/a\n+++ b/a\n@@ -1,2 +1,3 @@ fn a() {\n x\n+y\n z\n";
+        let without = "--- a/a\n+++ b/a\n@@ -1,2 +1,3 @@\n x\n+y\n z\n";
+        assert_eq!(hunks(with), hunks(without));
+        assert_eq!(hunks(with), ["@@ -1,2 +1,3 @@", " x", "+y", " z"]);
+        assert_ne!(hunks(with), hunks(&without.replace("+y", "+w")));
+    }
 }

@@ -1,5 +1,6 @@
 //! The change that the demo applies: the reader's own, or one line added to a text.
 
+use std::fmt::Write;
 use std::path::Path;
 
 use anyhow::Context;
@@ -76,7 +77,9 @@ fn candidates(repository: &Repository) -> Result<Vec<(usize, String, git2::Oid)>
         let is_file = entry.kind() == Some(ObjectType::Blob) && entry.filemode() != 0o120_000;
         if let (true, Ok(name)) = (is_file, entry.name()) {
             let path = format!("{folder}{name}");
-            if is_plain(&path) && let Some(rank) = rank(&path) {
+            if is_plain(&path)
+                && let Some(rank) = rank(&path)
+            {
                 found.push((rank, path, entry.id()));
             }
         }
@@ -150,11 +153,11 @@ fn added(path: &str, text: &str, remark: Remark) -> Option<String> {
     let old_count = last - first;
     let old_start = if old_count == 0 { 0 } else { first + 1 };
     let mut diff = format!("diff --git a/{path} b/{path}\n--- a/{path}\n+++ b/{path}\n");
-    diff += &format!("@@ -{old_start},{old_count} +{},{} @@\n", first + 1, old_count + 1);
+    let _ = writeln!(diff, "@@ -{old_start},{old_count} +{},{} @@", first + 1, old_count + 1);
     for line in before {
         push(&mut diff, ' ', line);
     }
-    diff += &format!("+{}{TEXT}{}{line_end}", remark.before, remark.after);
+    let _ = write!(diff, "+{}{TEXT}{}{line_end}", remark.before, remark.after);
     for line in after {
         push(&mut diff, ' ', line);
     }
@@ -215,7 +218,8 @@ mod tests {
 
     #[test]
     fn a_repository_without_texts_asks_for_a_patch() {
-        let (_folder, path) = made(&[("data.bin", "\0"), ("a.rs", "fn a() {}\n"), (".github/README.md", "x\n")]);
+        let (_folder, path) =
+            made(&[("data.bin", "\0"), ("a.rs", "fn a() {}\n"), (".github/README.md", "x\n")]);
         let source = Source::open(&path).unwrap();
         assert!(choose(&source).unwrap_err().contains("--patch"));
     }

@@ -1,6 +1,7 @@
 //! The repository the demo is shown on, read without a trace.
 
 use std::collections::BTreeMap;
+use std::fmt::Write;
 use std::fs;
 use std::os::unix::fs::MetadataExt;
 use std::path::{Path, PathBuf};
@@ -39,7 +40,8 @@ impl Source {
         let shown = path.display();
         let path = path.canonicalize().map_err(|error| format!("--repo {shown}: {error}"))?;
         let repository = open(&path)?;
-        let root = path.parent().ok_or(format!("--repo {shown} has no folder above it"))?.to_owned();
+        let root =
+            path.parent().ok_or(format!("--repo {shown} has no folder above it"))?.to_owned();
         let head = repository.head().and_then(|head| head.peel_to_commit()).map_err(|error| {
             if error.code() == ErrorCode::UnbornBranch {
                 format!("--repo {shown} has no commit yet")
@@ -152,7 +154,10 @@ fn digest(bytes: &[u8]) -> String {
 }
 
 fn hex(bytes: &[u8]) -> String {
-    bytes.iter().map(|byte| format!("{byte:02x}")).collect()
+    bytes.iter().fold(String::new(), |mut text, byte| {
+        let _ = write!(text, "{byte:02x}");
+        text
+    })
 }
 
 #[cfg(test)]

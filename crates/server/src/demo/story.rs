@@ -13,8 +13,8 @@ use super::repository::Source;
 use crate::dev::DevKey;
 
 /// Runs and reactions take milliseconds; a loaded machine takes its time.
-const PATIENCE: Duration = Duration::from_secs(120);
-const TOKEN_LIFE: Duration = Duration::from_secs(12 * 3600);
+const PATIENCE: Duration = Duration::from_mins(2);
+const TOKEN_LIFE: Duration = Duration::from_hours(12);
 
 /// People, and the names of what they made.
 pub(super) struct Story {

@@ -61,7 +61,8 @@ impl DevKey {
         let pem = key.0.to_pem()?;
         let draft = path.with_extension(format!("new-{}", std::process::id()));
         let mut options = fs::OpenOptions::new();
-        let mut out = options.write(true).create_new(true).mode(0o600).open(&draft).map_err(failed)?;
+        let mut out =
+            options.write(true).create_new(true).mode(0o600).open(&draft).map_err(failed)?;
         out.write_all(pem.as_bytes()).and_then(|()| out.sync_all()).map_err(failed)?;
         // A link, not a rename: of two first starts at once one key wins for both.
         let linked = fs::hard_link(&draft, &path);

@@ -2,6 +2,7 @@
 
 use anyhow::Context;
 use prost::Message;
+use prost_types::source_code_info::Location;
 use prost_types::{FileDescriptorProto, FileDescriptorSet};
 
 /// One service of ours.
@@ -46,13 +47,13 @@ fn of_file(file: &FileDescriptorProto) -> Vec<Service> {
 
 /// The first sentence of the comment at a path of the descriptor.
 fn comment(file: &FileDescriptorProto, path: &[usize]) -> String {
-    let is_there = |location: &&prost_types::source_code_info::Location| {
+    let is_there = |location: &&Location| {
         let found = location.path.iter().map(|part| usize::try_from(*part).ok());
         found.eq(path.iter().map(|part| Some(*part)))
     };
     let info = file.source_code_info.as_ref();
     let text = info.and_then(|info| info.location.iter().find(is_there));
-    let text = text.map(|location| location.leading_comments()).unwrap_or_default();
+    let text = text.map(Location::leading_comments).unwrap_or_default();
     let line = text.split_whitespace().collect::<Vec<_>>().join(" ");
     let end = line.find(". ").map_or(line.len(), |at| at + 1);
     line.get(..end).unwrap_or(&line).replace('|', "\\|")

@@ -26,7 +26,11 @@ pub async fn status() -> anyhow::Result<String> {
         answers.len()
     );
     for service in &services {
-        let _ = writeln!(page, "## {}\n\n{}\n\n| method | works | |\n|---|---|---|", service.name, service.comment);
+        let _ = writeln!(
+            page,
+            "## {}\n\n{}\n\n| method | works | |\n|---|---|---|",
+            service.name, service.comment
+        );
         for method in &service.methods {
             let path = format!("/{}/{}", service.name, method.name);
             let is_implemented =

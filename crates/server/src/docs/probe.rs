@@ -25,7 +25,7 @@ pub(super) async fn ask(services: &[Service]) -> anyhow::Result<Vec<Answer>> {
     let key = DevKey::open_or_create(&config.data_dir)?;
     let identity = Some(Identity::dev(&key)?);
     let server = Server::start(Options { identity, is_dev: true, ..Options::new(config) }).await?;
-    let token = key.token("carol", std::time::Duration::from_secs(3600));
+    let token = key.token("carol", std::time::Duration::from_hours(1));
     let carol = Person::new("carol", token, server.grpc())?;
     let mut answers = Vec::new();
     for service in services {

@@ -123,20 +123,20 @@ async fn count(state: &State) {
     }
     let probes = &state.probes;
     let read = async { tokio::join!(probes.outbox.backlog(), probes.runs.count_runs()) };
-    match tokio::time::timeout(COUNT_TIMEOUT, read).await {
-        Ok((backlog, runs)) => {
-            match backlog {
-                Ok((pending, oldest)) => probes.metrics.set_backlog(pending, oldest),
-                Err(error) => tracing::warn!(%error, "the outbox cannot be counted"),
-            }
-            match runs {
-                Ok(counts) => probes.metrics.set_runs(&counts),
-                Err(error) => tracing::warn!(%error, "runs cannot be counted"),
-            }
-        }
-        Err(_) => tracing::warn!("counting what waits in the database took too long"),
-    }
+    let read = tokio::time::timeout(COUNT_TIMEOUT, read).await;
     *counted = Some(Instant::now());
+    let Ok((backlog, runs)) = read else {
+        tracing::warn!("counting what waits in the database took too long");
+        return;
+    };
+    match backlog {
+        Ok((pending, oldest)) => probes.metrics.set_backlog(pending, oldest),
+        Err(error) => tracing::warn!(%error, "the outbox cannot be counted"),
+    }
+    match runs {
+        Ok(counts) => probes.metrics.set_runs(&counts),
+        Err(error) => tracing::warn!(%error, "runs cannot be counted"),
+    }
 }
 
 fn text(status: StatusCode, body: String) -> Response<Full<Bytes>> {

@@ -59,17 +59,16 @@ pub(super) async fn roots(
                 authorizer.caller(subject, "start").map(|caller| Tenant::Person(caller.user()))
             }
         };
-        match owner {
-            Some(owner) => {
-                // Repositories are compared by their canonical paths.
-                let path = root.path.canonicalize().unwrap_or_else(|_| root.path.clone());
-                known.push((owner, path));
-            }
-            None => tracing::warn!(
+        let Some(owner) = owner else {
+            tracing::warn!(
                 owner = ?root.owner,
                 "repositories.roots names an owner who does not exist: restart once he does"
-            ),
-        }
+            );
+            continue;
+        };
+        // Repositories are compared by their canonical paths.
+        let path = root.path.canonicalize().unwrap_or_else(|_| root.path.clone());
+        known.push((owner, path));
     }
     Ok(Roots::new(known))
 }

@@ -134,7 +134,8 @@ impl Server {
 
         let notes = storage.refusals(NOTES);
         let metrics = Metrics::new()?;
-        let domain = Domain::new(&config, &storage, &authorizer, notes.clone(), engines, checkpoints)?;
+        let domain =
+            Domain::new(&config, &storage, &authorizer, notes.clone(), engines, checkpoints)?;
         let (ready, is_ready) = watch::channel(false);
         let (stop, stopping) = watch::channel(false);
         let (stop_endpoint, endpoint_stopping) = watch::channel(false);
@@ -142,10 +143,10 @@ impl Server {
         let endpoint = Endpoint::bind(config.metrics.listen, probes)
             .await
             .map_err(cannot_listen(config.metrics.listen))?;
-        let metrics_address =
-            endpoint.address().map_err(cannot_listen(config.metrics.listen))?;
+        let metrics_address = endpoint.address().map_err(cannot_listen(config.metrics.listen))?;
 
-        let mut tasks = vec![("answers", tokio::spawn(sweep::answers(storage.clone(), stopping.clone())))];
+        let mut tasks =
+            vec![("answers", tokio::spawn(sweep::answers(storage.clone(), stopping.clone())))];
         let mut grpc = None;
         if let Some(identity) = identity {
             let roots = seed::roots(&storage, &authorizer, &config.repositories.roots.0).await?;

@@ -19,18 +19,18 @@ pub(super) struct Opened {
 /// Makes the data folder if it is missing, connects, migrates.
 pub(super) async fn open(config: &Config) -> Result<Opened, StartError> {
     let folder = &config.data_dir;
-    DirBuilder::new().recursive(true).mode(0o700).create(folder).map_err(|error| {
-        ConfigError::wrong(format!("data_dir {}: {error}", folder.display()))
-    })?;
+    DirBuilder::new()
+        .recursive(true)
+        .mode(0o700)
+        .create(folder)
+        .map_err(|error| ConfigError::wrong(format!("data_dir {}: {error}", folder.display())))?;
     let lock = if config.is_embedded() { Some(lock(config)?) } else { None };
     let mut options = StorageOptions::default();
     if let Some(size) = config.database.pool_size {
         options.pool_size = size;
     }
     let storage = Storage::connect(config.database_url().expose_secret(), options).await?;
-    for name in storage.migrate().await? {
-        tracing::info!(name, "migrated");
-    }
+    storage.migrate().await?;
     Ok(Opened { storage, _lock: lock })
 }
 
@@ -40,12 +40,8 @@ fn lock(config: &Config) -> Result<File, StartError> {
     let failed = |error: std::io::Error| {
         StartError::from(ConfigError::wrong(format!("{}: {error}", path.display())))
     };
-    let file = File::options()
-        .create(true)
-        .truncate(false)
-        .write(true)
-        .open(&path)
-        .map_err(failed)?;
+    let file =
+        File::options().create(true).truncate(false).write(true).open(&path).map_err(failed)?;
     match file.try_lock() {
         Ok(()) => Ok(file),
         Err(TryLockError::WouldBlock) => Err(StartError::InUse(config.data_dir.clone())),

@@ -7,8 +7,8 @@ use storage::Storage;
 use tokio::sync::watch;
 
 /// Answers to retries are promised for 24 hours.
-const KEEP: Duration = Duration::from_secs(36 * 3600);
-const EVERY: Duration = Duration::from_secs(3600);
+const KEEP: Duration = Duration::from_hours(36);
+const EVERY: Duration = Duration::from_hours(1);
 
 /// Sweeps now and every hour, until `stop` turns true.
 pub(super) async fn answers(storage: Storage, mut stop: watch::Receiver<bool>) {

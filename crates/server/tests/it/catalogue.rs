@@ -81,7 +81,9 @@ fn quoted(text: &str) -> impl Iterator<Item = &str> {
 
 fn is_reason(word: &str) -> bool {
     let is_letter = |c: char| c.is_ascii_uppercase() || c.is_ascii_digit() || c == '_';
-    word.len() > 2 && word.starts_with(|c: char| c.is_ascii_uppercase()) && word.chars().all(is_letter)
+    word.len() > 2
+        && word.starts_with(|c: char| c.is_ascii_uppercase())
+        && word.chars().all(is_letter)
 }
 
 /// Reasons that the sources make.
@@ -107,7 +109,9 @@ fn promised() -> BTreeSet<String> {
         for line in std::fs::read_to_string(file).unwrap().lines() {
             let Some(comment) = line.trim().strip_prefix("//   ") else { continue };
             let mut words = comment.split_whitespace();
-            if let (Some(code), Some(_)) = (words.next().filter(|w| is_reason(w)), words.clone().next()) {
+            if let (Some(code), Some(_)) =
+                (words.next().filter(|w| is_reason(w)), words.clone().next())
+            {
                 let reasons = words.map(|word| word.trim_end_matches([',', ':']));
                 found.extend(reasons.take_while(|word| is_reason(word)).map(ToOwned::to_owned));
                 assert!(code.len() > 2, "{line}");
@@ -119,8 +123,11 @@ fn promised() -> BTreeSet<String> {
 
 #[test]
 fn every_reason_in_the_sources_is_in_the_catalogue_and_no_other() {
-    let listed: BTreeSet<String> =
-        REASONS.iter().map(|reason| reason.name.to_owned()).filter(|name| name.contains('_')).collect();
+    let listed: BTreeSet<String> = REASONS
+        .iter()
+        .map(|reason| reason.name.to_owned())
+        .filter(|name| name.contains('_'))
+        .collect();
     let made = made();
     let missing: Vec<_> = made.difference(&listed).collect();
     assert!(missing.is_empty(), "not in the catalogue: {missing:?}");

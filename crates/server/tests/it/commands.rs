@@ -48,7 +48,8 @@ fn sqlite_belongs_to_one_process() {
 
 #[test]
 fn typos_are_loud_and_secrets_are_not() {
-    let variables = [("ELOHIM_DATABASE__URL", "postgres://u:hunter2@db/x"), ("ELOHIM_GATWAY__LISTEN", "x")];
+    let variables =
+        [("ELOHIM_DATABASE__URL", "postgres://u:hunter2@db/x"), ("ELOHIM_GATWAY__LISTEN", "x")];
     let told = refused(&["serve", "--dev"], &variables);
     assert!(told.contains("gatway"), "{told}");
     assert!(!told.contains("hunter2"), "{told}");
@@ -59,8 +60,14 @@ fn typos_are_loud_and_secrets_are_not() {
 fn tokens_are_for_seeded_people_of_a_development_folder() {
     let folder = tempfile::tempdir().unwrap();
     let data = folder.path().to_str().unwrap();
-    assert!(refused(&["token", "issue", "--user", "mallory", "--data-dir", data], &[]).contains("alice"));
-    assert!(refused(&["token", "issue", "--user", "bob", "--data-dir", data], &[]).contains("serve --dev"));
+    assert!(
+        refused(&["token", "issue", "--user", "mallory", "--data-dir", data], &[])
+            .contains("alice")
+    );
+    assert!(
+        refused(&["token", "issue", "--user", "bob", "--data-dir", data], &[])
+            .contains("serve --dev")
+    );
 }
 
 #[test]

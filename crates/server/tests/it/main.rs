@@ -1,4 +1,10 @@
-//! Tests of the program as a whole that need no other crate's test tools.
+//! The program from outside.
+
+#![expect(clippy::unwrap_used, reason = "a test that cannot go on has failed")]
 
 mod catalogue;
 mod commands;
+mod demo;
+mod process;
+mod serve;
+mod traces;

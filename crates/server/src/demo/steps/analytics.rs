@@ -12,7 +12,11 @@ pub(super) async fn figures(story: &mut Story, checks: &mut Checks) -> Done {
     let counts = (figures.total, figures.completed, figures.in_progress);
     checks.equal("total, completed, in progress", counts, (1, 1, 0))?;
     checks.equal("cancelled and failed", (figures.cancelled, figures.failed), (0, 0))?;
-    checks.holds("mean cycle time", figures.mean_cycle_seconds > 0.0, figures.mean_cycle_seconds)?;
+    checks.holds(
+        "mean cycle time",
+        figures.mean_cycle_seconds > 0.0,
+        figures.mean_cycle_seconds,
+    )?;
     let sum: f64 = figures.stages.iter().map(|stage| stage.mean_seconds).sum();
     let is_sum = (sum - figures.mean_cycle_seconds).abs() < 0.1 * figures.mean_cycle_seconds + 0.01;
     checks.holds("times per stage add up", is_sum, (sum, figures.mean_cycle_seconds))?;

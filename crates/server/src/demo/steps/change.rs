@@ -9,7 +9,7 @@ use api::agent::{
 use api::workflow::{RecommendationState, ReviewRecommendationRequest, Verdict};
 use prost_types::Duration;
 
-use crate::demo::mirror::{Mirror, changed_lines};
+use crate::demo::mirror::{Mirror, changed_lines, hunks};
 use crate::demo::report::{Checks, Done, Failure, Told};
 use crate::demo::request_id;
 use crate::demo::story::Story;
@@ -99,7 +99,7 @@ async fn look_around(story: &Story, checks: &mut Checks) -> Result<usize, Failur
     let seen = story.alice.sessions().get_session(GetSessionRequest { name: session }).await;
     let seen = checks.ok("GetSession", seen)?;
     let moved = seconds(seen.last_activity_time.as_ref()) > seconds(seen.create_time.as_ref());
-    checks.holds("the session was active", moved, &seen.last_activity_time)?;
+    checks.holds("the session was active", moved, seen.last_activity_time)?;
     Ok(first.slices.len())
 }
 
@@ -151,7 +151,6 @@ fn in_the_mirror(story: &Story, checks: &mut Checks, patch: &Patch) -> Result<()
         )?,
     }
     if story.change.is_ours {
-        let hunks = |text: &str| text.split_once("\n@@").map(|(_, hunks)| hunks.to_owned());
         checks.equal("the commit's diff", hunks(&diff), hunks(&story.change.diff))?;
     }
     checks.equal("the diff shown", changed_lines(&patch.diff), changed_lines(&diff))

@@ -87,9 +87,13 @@ pub(super) async fn foreign(story: &mut Story, checks: &mut Checks) -> Done {
 
 /// The positive control: dave can do at home what he is refused here.
 async fn same_rights_at_home(story: &Story, checks: &mut Checks) -> Result<(), Failure> {
-    for permission in ["workflows.view", "workflows.edit", "code.use", "code.edit", "analytics.view"]
-    {
-        let level = if permission.ends_with(".view") { Level::Read } else { Level::Write };
+    for (permission, level) in [
+        ("workflows.view", Level::Read),
+        ("workflows.edit", Level::Write),
+        ("code.use", Level::Write),
+        ("code.edit", Level::Write),
+        ("analytics.view", Level::Read),
+    ] {
         let request = CheckPermissionRequest {
             permission: permission.to_owned(),
             level: level.into(),
@@ -206,8 +210,17 @@ async fn call(person: &Person, probe: Probe, name: String) -> Result<(), Status>
     }
 }
 
-/// All of an answer that two calls can share: code, message, details, headers and trailers.
-fn bytes(status: &Status) -> (i32, String, Vec<u8>, BTreeMap<String, Vec<Vec<u8>>>) {
+/// All of an answer that two calls can share.
+#[derive(Debug, PartialEq, Eq)]
+struct Bytes {
+    code: i32,
+    message: String,
+    details: Vec<u8>,
+    /// Trailers among them.
+    headers: BTreeMap<String, Vec<Vec<u8>>>,
+}
+
+fn bytes(status: &Status) -> Bytes {
     let mut headers: BTreeMap<String, Vec<Vec<u8>>> = BTreeMap::new();
     let map = status.metadata().clone().into_headers();
     for (key, value) in &map {
@@ -215,6 +228,10 @@ fn bytes(status: &Status) -> (i32, String, Vec<u8>, BTreeMap<String, Vec<Vec<u8>
             headers.entry(key.to_string()).or_default().push(value.as_bytes().to_vec());
         }
     }
-    let code = i32::from(status.code());
-    (code, status.message().to_owned(), status.details().to_vec(), headers)
+    Bytes {
+        code: i32::from(status.code()),
+        message: status.message().to_owned(),
+        details: status.details().to_vec(),
+        headers,
+    }
 }

@@ -19,10 +19,8 @@ const MAX_COMPLETIONS: usize = 20;
 
 /// bob reports a bug, takes it and completes its first stage.
 pub(super) async fn create(story: &mut Story, checks: &mut Checks) -> Done {
-    let request = CreateWorkItemRequest {
-        work_item: Some(report(story)),
-        request_id: request_id(),
-    };
+    let request =
+        CreateWorkItemRequest { work_item: Some(report(story)), request_id: request_id() };
     let made = story.bob.items().create_work_item(request.clone()).await;
     let item = checks.ok("CreateWorkItem", made)?;
     checks.equal("its state", item.state(), WorkItemState::Pending)?;
@@ -76,7 +74,11 @@ pub(super) async fn assist(story: &mut Story, checks: &mut Checks) -> Done {
     checks.holds("it has steps", !found.steps.is_empty(), found.steps.len())?;
     files_exist(story, checks, &found.steps)?;
     let data = item.data.unwrap_or_default().fields;
-    checks.holds("data.agent_recommendation", data.contains_key("agent_recommendation"), data.keys())?;
+    checks.holds(
+        "data.agent_recommendation",
+        data.contains_key("agent_recommendation"),
+        data.keys(),
+    )?;
 
     let run = only_run(story, checks, &story.names.assist_run).await?;
     checks.equal("the run's kind", run.kind(), RunKind::Assist)?;
@@ -114,8 +116,7 @@ fn files_exist(story: &Story, checks: &mut Checks, steps: &[PlanStep]) -> Result
 
 /// The run with this name, which is the only one at its stage.
 async fn only_run(story: &Story, checks: &mut Checks, name: &str) -> Result<Run, Failure> {
-    let request =
-        ListRunsRequest { work_item: story.names.item.clone(), ..Default::default() };
+    let request = ListRunsRequest { work_item: story.names.item.clone(), ..Default::default() };
     let listed = story.bob.runs().list_runs(request).await;
     let runs = checks.ok("ListRuns", listed)?.runs;
     let run = checks.some("the run", runs.iter().find(|run| run.name == name))?;
@@ -215,8 +216,7 @@ async fn complete(
 }
 
 async fn history(story: &Story, checks: &mut Checks) -> Result<Vec<WorkItemVerb>, Failure> {
-    let request =
-        ListTransitionsRequest { parent: story.names.item.clone(), ..Default::default() };
+    let request = ListTransitionsRequest { parent: story.names.item.clone(), ..Default::default() };
     let listed = story.bob.items().list_transitions(request).await;
     let transitions = checks.ok("ListTransitions", listed)?.transitions;
     Ok(transitions.iter().map(api::workflow::Transition::verb).collect())

@@ -47,10 +47,8 @@ pub(super) async fn triggered(story: &mut Story, checks: &mut Checks) -> Done {
 }
 
 async fn items(story: &Story, checks: &mut Checks) -> Result<Vec<WorkItem>, Failure> {
-    let request = ListWorkItemsRequest {
-        workflow: story.names.change_review.clone(),
-        ..Default::default()
-    };
+    let request =
+        ListWorkItemsRequest { workflow: story.names.change_review.clone(), ..Default::default() };
     let listed = story.alice.items().list_work_items(request).await;
     Ok(checks.ok("ListWorkItems", listed)?.work_items)
 }

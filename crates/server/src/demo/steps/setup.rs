@@ -63,8 +63,13 @@ async fn whoami(
     role: &str,
 ) -> Result<(String, String), Failure> {
     let me = checks.ok("GetMe", person.directory().get_me(GetMeRequest {}).await)?;
-    let held: Vec<_> = me.memberships.iter().map(|held| (held.slug.as_str(), &held.roles)).collect();
-    checks.equal(&format!("{}'s roles", person.name), held, vec![(slug, &vec![role.to_owned()])])?;
+    let held: Vec<_> =
+        me.memberships.iter().map(|held| (held.slug.as_str(), &held.roles)).collect();
+    checks.equal(
+        &format!("{}'s roles", person.name),
+        held,
+        vec![(slug, &vec![role.to_owned()])],
+    )?;
     let team = me.memberships.into_iter().next().map(|held| held.team).unwrap_or_default();
     Ok((me.user, team))
 }
@@ -105,17 +110,16 @@ pub(super) async fn workflows(story: &mut Story, checks: &mut Checks) -> Done {
     story.names.trigger = trigger.name.clone();
     story.names.template = template.name;
     let stages: Vec<_> = bug_fix.stages.iter().map(|s| s.display_name.as_str()).collect();
-    let line = format!("alice made two team workflows: {}; Change Review on a trigger", stages.join(" > "));
+    let line = format!(
+        "alice made two team workflows: {}; Change Review on a trigger",
+        stages.join(" > ")
+    );
     story.names.bug_fix = bug_fix.name;
     story.names.change_review = review.name;
     Ok(line.into())
 }
 
-fn is_fresh_copy(
-    checks: &mut Checks,
-    template: &Template,
-    copy: &Workflow,
-) -> Result<(), Failure> {
+fn is_fresh_copy(checks: &mut Checks, template: &Template, copy: &Workflow) -> Result<(), Failure> {
     let titles = |stages: &[Stage]| -> Vec<_> {
         stages.iter().map(|stage| (stage.display_name.clone(), stage.r#type)).collect()
     };
