@@ -103,6 +103,9 @@ create index agent_run_by_work_item on agent_run (work_item_id, created_at, id)
 -- ListRuns of one repository.
 create index agent_run_by_repository on agent_run (repository_id, created_at, id)
     where repository_id is not null;
+-- ListRuns and ListPatches of one session.
+create index agent_run_by_session on agent_run (session_id, created_at, id)
+    where session_id is not null;
 
 create table plan (
     id                    uuid    not null primary key,
@@ -152,6 +155,7 @@ create table patch (
     tree_oid      text   not null,
     commit_oid    text,
     branch        text   not null,
+    -- A JSON string: a diff may hold NUL, which text does not take everywhere.
     diff          text   not null,
     files         text   not null,
     state         text   not null,

@@ -29,7 +29,7 @@ async fn stand(db: &TestDb) -> Stand {
 macro_rules! suites {
     ($($suite:ident: $($rule:ident,)+;)+) => {
         $(mod $suite {
-            use super::{TestDb, conformance, stand};
+            use super::{conformance, stand};
 
             testkit::on_both! {
                 $(async fn $rule(db: TestDb) {

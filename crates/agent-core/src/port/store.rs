@@ -19,7 +19,7 @@ use crate::model::{Patch, Plan, Repository, Run, Session, WorkItemFacts};
 pub struct AgentFilter {
     pub work_item: Option<WorkItemId>,
     pub repository: Option<RepositoryId>,
-    /// For runs; patches have no session of their own.
+    /// A patch is its run's: it has no session of its own.
     pub session: Option<SessionId>,
 }
 

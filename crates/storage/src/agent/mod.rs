@@ -124,8 +124,22 @@ fn after<K>(key: Timestamp, id: primitives::Id<K>) -> PageAfter {
 fn narrow<E: EntityTrait>(filter: AgentFilter) -> impl Iterator<Item = SimpleExpr> {
     let item = filter.work_item.map(|id| column::<E>("work_item_id").eq(id.as_uuid()));
     let repository = filter.repository.map(|id| column::<E>("repository_id").eq(id.as_uuid()));
-    let session = filter.session.map(|id| column::<E>("session_id").eq(id.as_uuid()));
-    item.into_iter().chain(repository).chain(session)
+    item.into_iter().chain(repository)
+}
+
+/// Runs that were asked for in a session.
+fn of_session(id: SessionId) -> SimpleExpr {
+    column::<agent_run::Entity>("session_id").eq(id.as_uuid())
+}
+
+/// Patches whose run was asked for in a session.
+fn made_in_session(id: SessionId) -> SimpleExpr {
+    let runs = Query::select()
+        .expr(column::<agent_run::Entity>("id"))
+        .from("agent_run")
+        .and_where(of_session(id))
+        .to_owned();
+    column::<patch::Entity>("run_id").in_subquery(runs)
 }
 
 type Stored<T> = std::result::Result<T, StoreError>;
@@ -186,7 +200,7 @@ impl AgentStore for Storage {
         page: PageRequest,
     ) -> Stored<Page<Visible<Run>>> {
         let place = |row: &Run| after(row.created_at, row.id);
-        let narrow = narrow::<agent_run::Entity>(filter);
+        let narrow = narrow::<agent_run::Entity>(filter).chain(filter.session.map(of_session));
         Ok(self
             .agent_page::<agent_run::Entity, _>(scope, "created_at", narrow, page, place)
             .await?)
@@ -203,7 +217,7 @@ impl AgentStore for Storage {
         page: PageRequest,
     ) -> Stored<Page<Visible<Patch>>> {
         let place = |row: &Patch| after(row.created_at, row.id);
-        let narrow = narrow::<patch::Entity>(filter);
+        let narrow = narrow::<patch::Entity>(filter).chain(filter.session.map(made_in_session));
         Ok(self.agent_page::<patch::Entity, _>(scope, "created_at", narrow, page, place).await?)
     }
 
@@ -231,11 +245,22 @@ mod tests {
     #[tokio::test]
     async fn runs_are_listed_in_scope() {
         let id = Uuid::from_u128(7);
-        let filter =
-            AgentFilter { work_item: Some(Id::from_uuid(id)), repository: Some(Id::from_uuid(id)) };
+        let filter = AgentFilter {
+            work_item: Some(Id::from_uuid(id)),
+            repository: Some(Id::from_uuid(id)),
+            session: None,
+        };
         let narrow = narrow::<agent_run::Entity>(filter);
         let page = PageRequest { size: 2, after: Some(PageAfter { key: 9, id }) };
         let select = select_page::<agent_run::Entity>(&scope().await, "created_at", narrow, page);
+        insta::assert_snapshot!(sql(&select));
+    }
+
+    #[tokio::test]
+    async fn patches_of_a_session_are_listed_in_scope() {
+        let narrow = [made_in_session(Id::from_uuid(Uuid::from_u128(7)))];
+        let page = PageRequest { size: 2, after: None };
+        let select = select_page::<patch::Entity>(&scope().await, "created_at", narrow, page);
         insta::assert_snapshot!(sql(&select));
     }
 

@@ -7,7 +7,7 @@ use agent_core::StoreError;
 use agent_core::model::{Patch, PatchState, Plan, Repository, Run, Session, SessionState};
 use agent_core::port::store::AgentFilter;
 use permissions::{CodeEdit, CodeUse, ItemsCreate, RepositoriesManage, Visible, WorkflowsCreate};
-use primitives::{PageRequest, Tenant, UserId, WorkItemId};
+use primitives::{PageRequest, SessionId, Tenant, UserId, WorkItemId};
 
 use super::outbox::now;
 use super::values::{self, at};
@@ -171,18 +171,27 @@ pub async fn filters_narrow_lists(stand: Stand) {
     let store = &stand.ports.agent;
     let scope = stand.scope(stand.alice);
     let page = PageRequest::first();
-    for (work_item, repository, expected) in [
-        (None, None, vec![other.id, shelf.run.id]),
-        (Some(shelf.item), None, vec![shelf.run.id]),
-        (None, Some(elsewhere.id), vec![other.id]),
-        (Some(shelf.item), Some(elsewhere.id), vec![]),
+    let session = Some(shelf.session.id);
+    for (work_item, repository, session, expected) in [
+        (None, None, None, vec![other.id, shelf.run.id]),
+        (Some(shelf.item), None, None, vec![shelf.run.id]),
+        (None, Some(elsewhere.id), None, vec![other.id]),
+        (Some(shelf.item), Some(elsewhere.id), None, vec![]),
+        (None, None, session, vec![shelf.run.id]),
+        (Some(shelf.item), None, session, vec![shelf.run.id]),
+        (None, Some(elsewhere.id), session, vec![]),
     ] {
-        let filter = AgentFilter { work_item, repository, ..AgentFilter::default() };
+        let filter = AgentFilter { work_item, repository, session };
         let page = store.list_runs(&scope, filter, page).await.unwrap();
         assert_eq!(page.items.iter().map(|run| run.id).collect::<Vec<_>>(), expected);
     }
     let filter = AgentFilter { repository: Some(elsewhere.id), ..AgentFilter::default() };
     assert!(store.list_patches(&scope, filter, page).await.unwrap().items.is_empty());
+    for (session, expected) in [(shelf.session.id, 1), (SessionId::generate(), 0)] {
+        let filter = AgentFilter { session: Some(session), ..AgentFilter::default() };
+        let page = store.list_patches(&scope, filter, page).await.unwrap();
+        assert_eq!(page.items.len(), expected);
+    }
 }
 
 /// A tenant registers a path once; another tenant may register the same.

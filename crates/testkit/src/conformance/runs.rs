@@ -142,6 +142,10 @@ pub async fn a_held_run_saves_its_progress_and_its_end(stand: Stand) {
     let claimed = claim(&stand, LONG).await.expect("due");
     let planned = Run { phase: Phase::Planned, model_used: "builtin".into(), ..claimed.clone() };
     save(&stand, &planned).await;
+    let strange = Run { model_used: "a\0b".into(), ..planned.clone() };
+    save(&stand, &strange).await;
+    assert_eq!(now_of(&stand, run.id).await.model_used, "a\u{fffd}b");
+    save(&stand, &planned).await;
     assert_eq!(now_of(&stand, run.id).await, planned);
 
     let mut ended = planned;

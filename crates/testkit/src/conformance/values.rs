@@ -146,7 +146,8 @@ pub fn change() -> TreeChange {
     TreeChange {
         base: object('a'),
         tree: object('b'),
-        diff: "--- a/src/lib.rs\n+++ b/src/lib.rs\n@@ -1 +1 @@\n-a\n+ä\n".into(),
+        // Late in a long file even NUL is text to git.
+        diff: "--- a/src/lib.rs\n+++ b/src/lib.rs\n@@ -1 +1 @@\n-a\n+ä\0\n".into(),
         files: vec![FileChange {
             path: "src/lib.rs".into(),
             kind: ChangeKind::Modified,
