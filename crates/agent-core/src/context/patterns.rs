@@ -47,6 +47,8 @@ pub(super) static PATTERNS: LazyLock<Vec<Pattern>> = LazyLock::new(|| {
     for (quote, body) in [('"', r#"[^"\r\n]"#), ('\'', r"[^'\r\n]"), ('`', r"[^`\r\n]")] {
         let value = format!("{quote}(?P<s>{body}{{1,512}}){quote}");
         rows.push(("password", format!("{strong}{assign}{value}"), Some(is_no_placeholder)));
+        let phrase = format!(r"(?i)[\w.-]*passphrase[\w.-]*{assign}{value}");
+        rows.push(("password", phrase, Some(is_phrase)));
         rows.push(("credential", format!("{weak}{assign}{value}"), Some(looks_random)));
         rows.push(("high_entropy", format!(r"(?:=>?|:)\s*{value}"), Some(is_dense)));
     }
@@ -123,6 +125,11 @@ fn is_no_placeholder(value: &str) -> bool {
         || value.starts_with('$') && value[1..].chars().all(|c| c.is_ascii_uppercase() || c == '_');
     !value.is_empty() && !reference && !value.contains(' ')
         || (value.contains(' ') && looks_random(&value.replace(' ', "")))
+}
+
+/// Several words: what a passphrase is, and what the label of a password field is too.
+fn is_phrase(value: &str) -> bool {
+    value.trim().contains(' ') && !value.contains("${") && !value.contains("{{")
 }
 
 /// A value without quotes beside a strong name: code such as `password = read_password`

@@ -179,6 +179,7 @@ mod tests {
                 "private_key",
             ),
             ("\"client_secret\": \"abc\"", "password"),
+            ("passphrase = \"correct horse battery\"", "password"),
             ("login --password hunter2x", "password"),
         ];
         for (text, kind) in table {

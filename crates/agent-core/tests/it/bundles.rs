@@ -72,8 +72,8 @@ fn source_is_shown_before_tests_before_documents() {
 
 #[test]
 fn slices_are_the_lines_they_say_they_are() {
-    let text: String =
-        (1..=200).map(|n| format!("line {n} {}\n", if n == 150 { "zebra" } else { "" })).collect();
+    let line = |n: u32| format!("line {n} {}", if n == 150 { "zebra" } else { "" });
+    let text = (1..=200).map(line).collect::<Vec<_>>().join("\n");
     let bundle = Ask { text: "zebra", ..Ask::default() }.of(&repo(&[("src/a.rs", &text)]));
     let slice = &bundle.slices[0];
     let first = usize::try_from(slice.start_line).expect("small");
