@@ -82,6 +82,8 @@ pub struct AgentDeps {
     pub model: Option<Arc<dyn Model>>,
     /// In order of preference; may be empty.
     pub engines: Vec<Arc<dyn Engine>>,
+    /// Values that must not be shown to planners or callers, as the model's key.
+    pub secrets: Arc<[String]>,
     pub wakeups: Arc<dyn Wakeups>,
     /// Takes audit records of agent reads, which must not delay an answer.
     pub notes: Arc<dyn RefusalSink>,

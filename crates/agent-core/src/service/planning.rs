@@ -237,7 +237,7 @@ impl AgentDeps {
         let location = repository.location();
         let revision = Some(args.revision.as_str()).filter(|revision| !revision.is_empty());
         let snapshot = self.workspace.snapshot(&location, revision).await?;
-        let redactor = Redactor::new(&[]);
+        let redactor = Redactor::new(&self.secrets);
         let args = args.clone();
         let selection = select_candidates(&snapshot, &query(&text, &args), &redactor);
         let blobs: Vec<_> = selection.files.iter().map(|file| file.blob.clone()).collect();
@@ -327,7 +327,10 @@ impl AgentDeps {
             bundle_hash: bundle.hash,
             planner,
             model_used,
-            prompt_version: PROMPT_VERSION.to_owned(),
+            prompt_version: match planner {
+                Planner::Builtin => String::new(),
+                Planner::Model => PROMPT_VERSION.to_owned(),
+            },
             summary: draft.summary,
             steps: draft.steps,
             risks: draft.risks,

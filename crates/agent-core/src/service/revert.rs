@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use events::Once;
 use permissions::{CodeEdit, Grant};
-use primitives::{PatchId, RunId};
+use primitives::{Checked, PatchId, RunId};
 
 use super::apply::MAX_ATTEMPTS;
 use super::deps::{AgentDeps, clear, remember, replay};
@@ -24,12 +24,14 @@ impl Reverting {
         Self { deps }
     }
 
-    /// Judges the reversal now and queues the run that commits it on the patch's branch.
+    /// Judges the reversal now, after whatever else the caller sent (`arguments`), and queues
+    /// the run that commits it on the patch's branch.
     #[tracing::instrument(name = "agent.revert", skip_all, fields(user.id = %grant.user(), patch.id = %id))]
     pub async fn revert(
         &self,
         grant: &Grant<CodeEdit>,
         id: PatchId,
+        arguments: Checked<()>,
         once: Option<&Once>,
     ) -> Result<Run, AgentError> {
         let scope = grant.scope();
@@ -40,6 +42,7 @@ impl Reverting {
         if let Some(answer) = self.deps.replayed(scope.epoch(), once).await? {
             return Ok(answer);
         }
+        arguments?;
         let commit = revertable(&patch)?;
         let location = repository.location();
         let tip = self.deps.workspace.branch_tip(&location, &patch.branch).await?;

@@ -15,6 +15,7 @@ use gateway::Services;
 use git_workspace::GitWorkspace;
 use permissions::Authorizer;
 use primitives::{Clock, SystemClock};
+use secrecy::ExposeSecret;
 use storage::Storage;
 use worker::{Settings, Worker, WorkerParts};
 use workflow_core::service::{Analytics, Items, Reviews, Templates, Triggers, Workflows};
@@ -54,6 +55,7 @@ impl Domain {
             clock: clock.clone(),
             model: model(config)?,
             engines,
+            secrets: secrets(config),
             wakeups: wakeups.clone(),
             notes: notes.clone(),
             checkpoints,
@@ -115,6 +117,12 @@ impl Domain {
             Settings { name, concurrency: config.worker.concurrency, ..Settings::default() };
         Worker::new(parts, settings)
     }
+}
+
+/// What no bundle may show, wherever a repository has it from.
+fn secrets(config: &Config) -> Arc<[String]> {
+    let known = [config.model.api_key.expose_secret(), config.database.url.expose_secret()];
+    known.into_iter().filter(|value| !value.is_empty()).map(str::to_owned).collect()
 }
 
 fn model(config: &Config) -> Result<Option<Arc<dyn Model>>, StartError> {
