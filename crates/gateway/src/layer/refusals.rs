@@ -42,14 +42,17 @@ impl Refusals {
 }
 
 fn payload(context: &CallContext, status: &Status) -> Value {
-    let info = status.get_details_error_info();
-    let fact = |key| info.as_ref().and_then(|info| info.metadata.get(key));
-    json!({
-        "method": context.path(),
-        "code": if status.code() == Code::NotFound { "NOT_FOUND" } else { "PERMISSION_DENIED" },
-        "reason": info.as_ref().map(|info| &info.reason),
-        "permission": fact("permission"),
-        "level": fact("level"),
-        "names": context.names(),
-    })
+    let code = if status.code() == Code::NotFound { "NOT_FOUND" } else { "PERMISSION_DENIED" };
+    let mut payload = json!({ "method": context.path(), "code": code });
+    if let Some(info) = status.get_details_error_info() {
+        payload["reason"] = info.reason.into();
+        for (key, value) in info.metadata {
+            payload[key] = value.into();
+        }
+    }
+    let names = context.names();
+    if !names.is_empty() {
+        payload["names"] = names.into();
+    }
+    payload
 }
