@@ -1,5 +1,7 @@
 //! Transactions leave nothing behind: not when dropped, not when cancelled, not when broken.
 
+use std::future::Future;
+use std::task::Poll;
 use std::time::Duration;
 
 use permissions::{ItemsCreate, ItemsEdit, WorkflowsCreate};
@@ -35,6 +37,34 @@ async fn idle_in_transaction(db: &TestDb) -> i64 {
         where datname = current_database() and state like 'idle in transaction%'";
     let statement = sea_orm::Statement::from_string(raw.get_database_backend(), count);
     raw.query_one_raw(statement).await.unwrap().unwrap().try_get("", "open").unwrap()
+}
+
+/// No connection stays in an open transaction; what is being rolled back may take a moment.
+async fn no_transaction_stays_open(db: &TestDb, after: usize) {
+    let began = std::time::Instant::now();
+    while idle_in_transaction(db).await > 0 {
+        assert!(began.elapsed() < Duration::from_secs(5), "left open by poll {after}");
+        tokio::time::sleep(Duration::from_millis(5)).await;
+    }
+}
+
+/// Polls a call so often and then drops it; `true` when it ended before.
+async fn dropped_after(polls: usize, call: impl Future<Output = ()>) -> bool {
+    let mut call = Box::pin(call);
+    let mut left = polls;
+    std::future::poll_fn(move |context| {
+        if left == 0 {
+            return Poll::Ready(false);
+        }
+        left -= 1;
+        match call.as_mut().poll(context) {
+            Poll::Ready(()) => Poll::Ready(true),
+            // Dropped at once, with whatever is in flight.
+            Poll::Pending if left == 0 => Poll::Ready(false),
+            Poll::Pending => Poll::Pending,
+        }
+    })
+    .await
 }
 
 async fn begin_and_read(storage: &Storage, stand: &Stand, item: &WorkItem) {
@@ -74,6 +104,28 @@ testkit::on_both! {
         if db.backend() == Backend::Postgres {
             assert_eq!(idle_in_transaction(&db).await, 0);
         }
+    }
+
+    /// Whatever a call is waiting for when its caller goes away: a connection, BEGIN, a row.
+    async fn a_call_can_be_cancelled_at_every_await(db: TestDb) {
+        let options = StorageOptions { pool_size: 1, ..StorageOptions::default() };
+        let storage = Storage::connect(db.url(), options).await.unwrap();
+        let stand = stand_over(&storage).await;
+        let (_, item) = workflow_with_item(&stand).await;
+
+        let mut polls = 0;
+        while !dropped_after(polls, begin_and_read(&storage, &stand, &item)).await {
+            if db.backend() == Backend::Postgres {
+                no_transaction_stays_open(&db, polls).await;
+            }
+            let call = begin_and_read(&storage, &stand, &item);
+            tokio::time::timeout(Duration::from_secs(20), call).await.unwrap();
+            polls += 1;
+            assert!(polls < 1000, "the call never ends");
+        }
+        // SQLite may answer before it is asked twice.
+        let least = if db.backend() == Backend::Postgres { 4 } else { 1 };
+        assert!(polls >= least, "only {polls} awaits were cancelled");
     }
 
     async fn a_used_up_pool_is_an_outage_and_not_a_bug(db: TestDb) {
