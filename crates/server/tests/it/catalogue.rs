@@ -159,3 +159,10 @@ fn the_page_of_reasons_is_the_generated_one() {
     let page = std::fs::read_to_string(root().join("docs/errors.md")).unwrap();
     assert_eq!(page, server::docs::errors(), "run `cargo run -- docs errors`");
 }
+
+#[tokio::test(flavor = "multi_thread")]
+async fn the_page_of_methods_is_the_generated_one() {
+    let page = std::fs::read_to_string(root().join("docs/status.md")).unwrap();
+    let now = server::docs::status().await.unwrap();
+    assert_eq!(page, now, "run `cargo run -- docs status`");
+}
