@@ -9,7 +9,9 @@ use testkit::database::TestDb;
 
 /// One implementation of all ports, with people in it.
 async fn stand(db: &TestDb) -> Stand {
-    let storage = Storage::connect(db.url(), StorageOptions::default()).await.expect("the fresh database opens");
+    let storage = Storage::connect(db.url(), StorageOptions::default())
+        .await
+        .expect("the fresh database opens");
     let storage = Arc::new(storage);
     Stand::over(Ports {
         workflows: storage.clone(),
