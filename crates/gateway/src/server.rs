@@ -181,6 +181,8 @@ fn add_reflection(routes: &mut RoutesBuilder) -> Result<(), GatewayError> {
         tonic_reflection::server::Builder::configure()
             .register_encoded_file_descriptor_set(api::DESCRIPTORS)
             .register_encoded_file_descriptor_set(tonic_health::pb::FILE_DESCRIPTOR_SET)
+            // Tools show the details of errors only if they are told what they are.
+            .register_encoded_file_descriptor_set(tonic_types::pb::FILE_DESCRIPTOR_SET)
     };
     routes.add_service(configured().build_v1()?);
     routes.add_service(configured().build_v1alpha()?);
