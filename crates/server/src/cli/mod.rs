@@ -15,6 +15,7 @@ use clap::{Args, Parser, Subcommand};
 
 use crate::config::{Config, ConfigError, load};
 use crate::demo;
+use crate::wiring::StartError;
 
 const CONFIGURATION: u8 = 2;
 
@@ -88,7 +89,9 @@ fn failed(error: &anyhow::Error) -> ExitCode {
     let mut out = std::io::stderr().lock();
     // Nothing is left to do when standard error is closed.
     let _ = writeln!(out, "error: {error:#}");
-    if error.is::<ConfigError>() { ExitCode::from(CONFIGURATION) } else { ExitCode::FAILURE }
+    let is_wrong_value =
+        error.is::<ConfigError>() || matches!(error.downcast_ref(), Some(StartError::Config(_)));
+    if is_wrong_value { ExitCode::from(CONFIGURATION) } else { ExitCode::FAILURE }
 }
 
 /// One line on standard output, which is the command's result.

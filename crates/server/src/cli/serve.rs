@@ -8,7 +8,7 @@ use super::{ConfigArgs, say};
 use crate::config::Config;
 use crate::dev::{DevKey, PEOPLE};
 use crate::telemetry;
-use crate::wiring::{Identity, Options, Server, StartError, end_of_process};
+use crate::wiring::{Identity, Options, Server, end_of_process};
 
 /// Tokens printed at the start are good for this long.
 const TOKEN_LIFE: std::time::Duration = std::time::Duration::from_hours(12);
@@ -68,12 +68,7 @@ pub(super) async fn worker(args: ConfigArgs) -> anyhow::Result<ExitCode> {
 
 async fn run(config: &Config, options: Options, key: Option<&DevKey>) -> anyhow::Result<ExitCode> {
     let traces = telemetry::start(&config.telemetry)?;
-    let server = match Server::start(options).await {
-        Ok(server) => server,
-        // A wrong value is a wrong value wherever it was found.
-        Err(StartError::Config(error)) => return Err(error.into()),
-        Err(error) => return Err(error.into()),
-    };
+    let server = Server::start(options).await?;
     if let Some(key) = key {
         for person in &PEOPLE {
             let token = key.token(person.name, TOKEN_LIFE);

@@ -23,6 +23,10 @@ impl Config {
         }
         telemetry::check_filter(&self.telemetry.log_filter)
             .map_err(|error| ConfigError::wrong(format!("telemetry.log_filter: {error}")))?;
+        let collector = &self.telemetry.otlp_endpoint;
+        if !collector.is_empty() && !collector.starts_with("http://") {
+            return Err(ConfigError::wrong("telemetry.otlp_endpoint must begin with http://"));
+        }
         self.check_identity()?;
         match (self.model.base_url.is_empty(), self.model.name.is_empty()) {
             (true, false) => Err(ConfigError::wrong("model.name is set without model.base_url")),

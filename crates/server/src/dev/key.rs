@@ -117,7 +117,7 @@ mod tests {
             keys: vec![again.verification_key().unwrap()],
         };
         let verifier = Verifier::new(config, Arc::new(SystemClock)).unwrap();
-        let token = made.token("bob", Duration::from_secs(60));
+        let token = made.token("bob", Duration::from_mins(1));
         assert_eq!(verifier.subject(&token), Ok("bob".to_owned()));
     }
 

@@ -10,6 +10,7 @@ use tracing_subscriber::util::SubscriberInitExt;
 use tracing_subscriber::{EnvFilter, Layer};
 
 use super::Traces;
+use super::fields::Plain;
 use crate::config::{ConfigError, LogFormat, TelemetryConfig};
 
 /// Crates whose finer levels are reviewed.
@@ -46,7 +47,7 @@ pub fn start(config: &TelemetryConfig) -> Result<Traces, ConfigError> {
     let filter = filter.or(filter_fn(is_our_span)).and(filter_fn(is_reviewed));
     let lines = tracing_subscriber::fmt::layer().with_writer(std::io::stderr);
     let lines = match config.log_format {
-        LogFormat::Text => lines.with_ansi(false).boxed(),
+        LogFormat::Text => lines.with_ansi(false).fmt_fields(Plain).boxed(),
         LogFormat::Json => lines.json().with_span_list(true).with_current_span(false).boxed(),
     };
     let spans = traces.layer().map(|layer| {
@@ -109,6 +110,7 @@ mod tests {
         let layer = tracing_subscriber::fmt::layer()
             .with_writer(lines.clone())
             .with_ansi(false)
+            .fmt_fields(Plain)
             .with_filter(filter);
         tracing::subscriber::with_default(tracing_subscriber::registry().with(layer), work);
         let bytes = lines.0.lock().unwrap().clone();
@@ -128,6 +130,16 @@ mod tests {
     }
 
     #[test]
+    fn a_line_shows_what_people_need_and_stays_one_line() {
+        let text = logged("info", || {
+            let span = tracing::info_span!(target: "gateway", "rpc", otel.name = "n", a = 1);
+            let _entered = span.enter();
+            tracing::info!(target: "gateway", b = "x\ny", c = "z", "done");
+        });
+        assert!(text.ends_with("rpc{a=1}: gateway: done b=\"x\\ny\" c=z\n"), "{text}");
+    }
+
+    #[test]
     fn a_warning_keeps_the_request_id_of_its_span() {
         let text = logged("warn", || {
             let span = tracing::info_span!(target: "gateway", "rpc", request_id = "r-1");
@@ -135,7 +147,7 @@ mod tests {
             tracing::info!(target: "gateway", "quiet");
             tracing::warn!(target: "storage", "slow");
         });
-        assert!(text.contains("request_id=\"r-1\"") && text.contains("slow"), "{text}");
+        assert!(text.contains("request_id=r-1") && text.contains("slow"), "{text}");
         assert!(!text.contains("quiet"), "{text}");
     }
 }

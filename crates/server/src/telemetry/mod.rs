@@ -6,6 +6,7 @@
 //! headers and statements.
 
 mod endpoint;
+mod fields;
 mod logs;
 mod metrics;
 mod traces;

@@ -4,7 +4,7 @@ use std::fs::{DirBuilder, File, TryLockError};
 use std::os::unix::fs::DirBuilderExt;
 
 use secrecy::ExposeSecret;
-use storage::{Storage, StorageOptions};
+use storage::{ConnectError, Storage, StorageOptions};
 
 use super::StartError;
 use crate::config::{Config, ConfigError};
@@ -29,9 +29,20 @@ pub(super) async fn open(config: &Config) -> Result<Opened, StartError> {
     if let Some(size) = config.database.pool_size {
         options.pool_size = size;
     }
-    let storage = Storage::connect(config.database_url().expose_secret(), options).await?;
+    let url = config.database_url();
+    let storage = Storage::connect(url.expose_secret(), options).await.map_err(refused)?;
     storage.migrate().await?;
     Ok(Opened { storage, _lock: lock })
+}
+
+/// A URL that cannot be one is a wrong value; everything else may pass.
+fn refused(error: ConnectError) -> StartError {
+    match error {
+        ConnectError::Url | ConnectError::InMemory => {
+            ConfigError::wrong(format!("database.url: {error}")).into()
+        }
+        ConnectError::Folder { .. } | ConnectError::Refused(_) => error.into(),
+    }
 }
 
 /// SQLite belongs to one process: a second one would work on the same runs unawares.

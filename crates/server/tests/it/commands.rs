@@ -54,6 +54,12 @@ fn typos_are_loud_and_secrets_are_not() {
     assert!(told.contains("gatway"), "{told}");
     assert!(!told.contains("hunter2"), "{told}");
     assert_eq!(elohim(&["sreve"], &[]).status.code(), Some(2));
+    let folder = tempfile::tempdir().unwrap();
+    let data = ("ELOHIM_DATA_DIR", folder.path().to_str().unwrap());
+    for url in ["mysql://u:hunter2@db/x", "sqlite::memory:"] {
+        let told = refused(&["serve", "--dev"], &[data, ("ELOHIM_DATABASE__URL", url)]);
+        assert!(told.contains("database.url") && !told.contains("hunter2"), "{told}");
+    }
 }
 
 #[test]

@@ -12,7 +12,7 @@ const BASKET: &str =
     "# A basket holds prices in cents.\n\n\ndef total(prices):\n    return sum(prices)\n";
 
 /// A repository with a README, a source file and a test.
-fn repository(folder: &Path) -> PathBuf {
+pub(crate) fn repository(folder: &Path) -> PathBuf {
     let path = folder.join("it's a shop");
     let mut options = RepositoryInitOptions::new();
     let repository = Repository::init_opts(&path, options.initial_head("main")).unwrap();

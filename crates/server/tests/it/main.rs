@@ -7,4 +7,5 @@ mod commands;
 mod demo;
 mod process;
 mod serve;
+mod split;
 mod traces;

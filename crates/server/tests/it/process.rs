@@ -6,6 +6,9 @@ use std::path::Path;
 use std::process::{Child, Command, ExitStatus, Stdio};
 use std::time::{Duration, Instant};
 
+use tonic::Request;
+use tonic::metadata::MetadataValue;
+
 /// The program without any configuration of this machine's.
 pub(crate) fn program() -> Command {
     let mut command = Command::new(env!("CARGO_BIN_EXE_elohim"));
@@ -13,20 +16,34 @@ pub(crate) fn program() -> Command {
     command
 }
 
+/// A call by the person whose token it is.
+pub(crate) fn request<T>(message: T, token: &str) -> Request<T> {
+    let mut request = Request::new(message);
+    let bearer: MetadataValue<_> = format!("Bearer {token}").parse().unwrap();
+    request.metadata_mut().insert("authorization", bearer);
+    request
+}
+
 /// A server with its own folder. Killed when dropped.
 pub(crate) struct Process {
     child: Child,
-    pub(crate) grpc: SocketAddr,
+    /// A worker has none.
+    grpc: Option<SocketAddr>,
     metrics: SocketAddr,
     /// What stood before the ready line.
     pub(crate) said: Vec<String>,
 }
 
 impl Process {
+    /// A server that does everything.
     pub(crate) fn start(data: &Path, variables: &[(&str, &str)]) -> Self {
+        Self::spawn(&["serve", "--dev"], data, variables)
+    }
+
+    pub(crate) fn spawn(arguments: &[&str], data: &Path, variables: &[(&str, &str)]) -> Self {
         let mut command = program();
         command
-            .args(["serve", "--dev"])
+            .args(arguments)
             .env("ELOHIM_DATA_DIR", data)
             .env("ELOHIM_GATEWAY__LISTEN", "127.0.0.1:0")
             .env("ELOHIM_METRICS__LISTEN", "127.0.0.1:0")
@@ -35,19 +52,28 @@ impl Process {
             .stderr(Stdio::piped());
         let mut child = command.spawn().unwrap();
         let mut said = Vec::new();
-        for line in BufReader::new(child.stdout.take().unwrap()).lines() {
-            let line = line.unwrap();
-            if let Some(ready) = line.strip_prefix("ready ") {
-                let (grpc, metrics) = ready.split_once(' ').unwrap();
-                let grpc = grpc.strip_prefix("grpc=").unwrap().parse().unwrap();
-                let metrics = metrics.strip_prefix("metrics=").unwrap().parse().unwrap();
-                return Self { child, grpc, metrics, said };
+        let mut lines = BufReader::new(child.stdout.take().unwrap()).lines().map(Result::unwrap);
+        let ready = loop {
+            let Some(line) = lines.next() else { break None };
+            match line.strip_prefix("ready ") {
+                Some(ready) => break Some(ready.to_owned()),
+                None => said.push(line),
             }
-            said.push(line);
-        }
-        let mut log = String::new();
-        child.stderr.take().unwrap().read_to_string(&mut log).unwrap();
-        panic!("the server did not become ready: {log}");
+        };
+        let Some(ready) = ready else {
+            let output = child.wait_with_output().unwrap();
+            panic!("the server did not become ready: {output:?}");
+        };
+        let port = |name: &str| {
+            let found = ready.split(' ').find_map(|word| word.strip_prefix(name));
+            found.map(|address| address.parse().unwrap())
+        };
+        let (grpc, metrics) = (port("grpc="), port("metrics=").unwrap());
+        Self { child, grpc, metrics, said }
+    }
+
+    pub(crate) fn url(&self) -> String {
+        format!("http://{}", self.grpc.unwrap())
     }
 
     pub(crate) fn token(&self, person: &str) -> String {

@@ -5,21 +5,9 @@ use std::process::Output;
 use api::agent::agent_service_client::AgentServiceClient;
 use api::agent::session_service_client::SessionServiceClient;
 use api::agent::{GetSessionRequest, RouteRequest};
-use tonic::metadata::MetadataValue;
-use tonic::{Code, Request};
+use tonic::Code;
 
-use super::process::{Process, program};
-
-fn request<T>(message: T, token: &str) -> Request<T> {
-    let mut request = Request::new(message);
-    let bearer: MetadataValue<_> = format!("Bearer {token}").parse().unwrap();
-    request.metadata_mut().insert("authorization", bearer);
-    request
-}
-
-fn url(process: &Process) -> String {
-    format!("http://{}", process.grpc)
-}
+use super::process::{Process, program, request};
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_call_is_counted_and_logged_under_its_id_and_the_end_is_orderly() {
@@ -30,13 +18,13 @@ async fn a_call_is_counted_and_logged_under_its_id_and_the_end_is_orderly() {
     assert_eq!(process.get("/else").0, "HTTP/1.1 404 Not Found");
 
     let token = process.token("alice");
-    let mut agent = AgentServiceClient::connect(url(&process)).await.unwrap();
+    let mut agent = AgentServiceClient::connect(process.url()).await.unwrap();
     let input = "a secret wish to fix the crash".to_owned();
     let route = RouteRequest { input, ..Default::default() };
     let answer = agent.route(request(route, &token)).await.unwrap();
     let request_id = answer.metadata().get("x-request-id").unwrap().to_str().unwrap().to_owned();
     // erin is in no team and has no `workflows.manage`, but her own things are hers.
-    let mut sessions = SessionServiceClient::connect(url(&process)).await.unwrap();
+    let mut sessions = SessionServiceClient::connect(process.url()).await.unwrap();
     let name = "sessions/018f0000-0000-7000-8000-000000000000".to_owned();
     let absent = sessions.get_session(request(GetSessionRequest { name }, &process.token("erin")));
     assert_eq!(absent.await.unwrap_err().code(), Code::NotFound);
@@ -85,7 +73,7 @@ async fn an_issued_token_is_believed_and_log_lines_can_be_json() {
     let folder = tempfile::tempdir().unwrap();
     let process = Process::start(folder.path(), &[("ELOHIM_TELEMETRY__LOG_FORMAT", "json")]);
     let token = String::from_utf8(issue(folder.path()).stdout).unwrap();
-    let mut agent = AgentServiceClient::connect(url(&process)).await.unwrap();
+    let mut agent = AgentServiceClient::connect(process.url()).await.unwrap();
     let route = RouteRequest { input: "explain".into(), ..Default::default() };
     let answer = agent.route(request(route, token.trim())).await.unwrap();
     let request_id = answer.metadata().get("x-request-id").unwrap().to_str().unwrap().to_owned();

@@ -10,10 +10,9 @@ use futures::future::BoxFuture;
 use http_body_util::BodyExt;
 use tonic::body::Body;
 use tonic::codegen::Service;
-use tonic::metadata::MetadataValue;
 use tonic::server::NamedService;
 
-use super::process::Process;
+use super::process::{Process, request};
 
 const TRACE: [u8; 16] = [0xab; 16];
 
@@ -62,11 +61,10 @@ async fn the_spans_of_a_call_are_sent_at_the_latest_at_the_end() {
 
     let folder = tempfile::tempdir().unwrap();
     let process = Process::start(folder.path(), &[("ELOHIM_TELEMETRY__OTLP_ENDPOINT", &endpoint)]);
-    let mut agent = AgentServiceClient::connect(format!("http://{}", process.grpc)).await.unwrap();
+    let mut agent = AgentServiceClient::connect(process.url()).await.unwrap();
     let route = RouteRequest { input: "a secret wish".into(), ..Default::default() };
-    let mut request = tonic::Request::new(route);
-    let bearer: MetadataValue<_> = format!("Bearer {}", process.token("bob")).parse().unwrap();
-    request.metadata_mut().insert("authorization", bearer.clone());
+    let token = process.token("bob");
+    let mut request = request(route, &token);
     let parent = format!("00-{}-00f067aa0ba902b7-01", "ab".repeat(16));
     request.metadata_mut().insert("traceparent", parent.parse().unwrap());
     agent.route(request).await.unwrap();
@@ -77,5 +75,5 @@ async fn the_spans_of_a_call_are_sent_at_the_latest_at_the_end() {
     assert!(holds(&sent, b"/elohim.agent.v1.AgentService/Route"), "{log}");
     assert!(holds(&sent, &TRACE), "the caller's trace goes on");
     assert!(!holds(&sent, b"secret wish"));
-    assert!(!holds(&sent, bearer.to_str().unwrap().as_bytes()));
+    assert!(!holds(&sent, token.as_bytes()));
 }
