@@ -8,6 +8,7 @@ mod audit;
 mod auto_apply;
 mod cancelled_calls;
 mod crash;
+mod every_field;
 mod guide;
 mod hostile_input;
 mod items;

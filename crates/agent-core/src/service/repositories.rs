@@ -6,11 +6,14 @@ use std::sync::Arc;
 use audit::AuditEvent;
 use events::Once;
 use permissions::{Cleared, CodeUse, Grant, RepositoriesManage, Tenanted};
-use primitives::{Checked, InvalidArgs, Page, PageRequest, RepositoryId, Tenant};
+use primitives::{Checked, InvalidArgs, Page, PageRequest, RepositoryId, Tenant, Text, clip};
 
 use super::deps::{AgentDeps, remember, replay};
 use crate::AgentError;
 use crate::model::Repository;
+
+/// What people may call a repository.
+const DISPLAY_NAME: Text = Text { field: "display_name", min: 0, max: 100, multiline: false };
 
 /// Folders of the server below which repositories may be registered, each for one owner.
 #[derive(Clone, Debug, Default)]
@@ -83,12 +86,12 @@ impl Repositories {
         args: RegisterArgs,
         grant: &Grant<RepositoriesManage>,
     ) -> Result<Repository, AgentError> {
+        let given = DISPLAY_NAME.check(&args.display_name)?;
         let (root, path) = self.place(tenant, &args.path)?;
         let (path, default_branch) = self.deps.workspace.inspect(root, path).await?;
-        let folder = path.file_name().map(|name| name.to_string_lossy().into_owned());
-        let display_name = match args.display_name.trim() {
-            "" => folder.unwrap_or_else(|| "repository".into()),
-            name => name.to_owned(),
+        let display_name = match given.as_str() {
+            "" => folder_name(&path),
+            _ => given,
         };
         let now = self.deps.clock.now();
         Ok(Repository {
@@ -161,6 +164,13 @@ impl Repositories {
         let page = self.deps.store.list_repositories(&grant.scope(), page).await?;
         Ok(admitted(grant, page))
     }
+}
+
+/// A name from the last part of a path, which may hold anything but a slash.
+fn folder_name(path: &Path) -> String {
+    let name = path.file_name().unwrap_or_default().to_string_lossy();
+    let name: String = name.chars().filter(|c| !c.is_control()).collect();
+    if name.trim().is_empty() { "repository".into() } else { clip(&name, DISPLAY_NAME.max) }
 }
 
 /// The rows of a page that the grant admits; the others stay hidden.

@@ -1,6 +1,5 @@
 //! `PatchService`.
 
-use agent_core::AgentError;
 use agent_core::port::store::AgentFilter;
 use api::agent::patch_service_server::PatchService;
 use api::agent::{
@@ -63,14 +62,8 @@ impl PatchService for Rpc {
         let (retry, wait) = (&retry, &wait);
         let queued = call
             .run(|grant: Grant<CodeEdit>| async move {
-                let services = self.services();
-                if let Err(refused) = &wait {
-                    // Who may not see the patch learns nothing from his arguments either.
-                    let looking = self.0.authorizer.require::<CodeUse>(grant.caller())?;
-                    services.runs.get_patch(&looking, id).await?;
-                    return Err(AgentError::from(refused.clone()));
-                }
-                services.reverting.revert(&grant, id, retry.once()).await
+                let arguments = wait.clone().map(drop);
+                self.services().reverting.revert(&grant, id, arguments, retry.once()).await
             })
             .await?;
         let ended = call.wait(queued, wait.clone().unwrap_or_default()).await;

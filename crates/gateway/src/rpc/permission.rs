@@ -22,10 +22,11 @@ impl PermissionService for Rpc {
         let request = &request;
         let answer = call
             .run_for_caller(|caller: Caller| async move {
-                let question = Question::of(request, &caller)?;
-                if question.place.is_some_and(|tenant| !caller.scope().sees(tenant)) {
+                let place = place(request, &caller)?;
+                if place.is_some_and(|tenant| !caller.scope().sees(tenant)) {
                     return Err(EdgeError::NotFound("TEAM"));
                 }
+                let question = Question::of(request, place)?;
                 // Meets the database, so that an outdated answer is noticed.
                 self.services().people.person(&caller).await?;
                 Ok(question.answer(&caller, self.0.authorizer.roles()))
@@ -33,6 +34,11 @@ impl PermissionService for Rpc {
             .await?;
         Ok(Response::new(answer))
     }
+}
+
+/// Where the question is about; `None` is anywhere.
+fn place(request: &CheckPermissionRequest, caller: &Caller) -> Checked<Option<Tenant>> {
+    OwnerFields { visibility: request.visibility, team: &request.team, prefix: "" }.chosen(caller)
 }
 
 /// Whether a permission is held, there or anywhere.
@@ -44,14 +50,9 @@ struct Question {
 }
 
 impl Question {
-    fn of(request: &CheckPermissionRequest, caller: &Caller) -> Checked<Self> {
-        let fields =
-            OwnerFields { visibility: request.visibility, team: &request.team, prefix: "" };
-        Ok(Self {
-            place: fields.chosen(caller)?,
-            key: asked_key(&request.permission)?,
-            level: asked_level(request.level)?,
-        })
+    fn of(request: &CheckPermissionRequest, place: Option<Tenant>) -> Checked<Self> {
+        let (key, level) = (asked_key(&request.permission)?, asked_level(request.level)?);
+        Ok(Self { key, level, place })
     }
 
     fn answer(self, caller: &Caller, roles: &RoleTable) -> CheckPermissionResponse {

@@ -23,8 +23,10 @@ impl TemplateService for Rpc {
     ) -> Result<Response<ListTemplatesResponse>, Status> {
         let call = self.call(&request)?;
         let request = request.into_inner();
-        let filter = WorkflowFilter { tenant: None, category: category(&request.category) };
-        let page = call.page(&request);
+        let category = category(&request.category);
+        let filter =
+            WorkflowFilter { tenant: None, category: category.clone().unwrap_or_default() };
+        let page = category.and(call.page(&request));
         let (page, filter) = (&page, &filter);
         let found = call
             .run(|grant: Grant<WorkflowsView>| async move {

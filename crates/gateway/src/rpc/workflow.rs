@@ -6,7 +6,7 @@ use api::workflow::{
     ListWorkflowsResponse, Workflow,
 };
 use permissions::{Caller, Grant, WorkflowsCreate, WorkflowsDelete, WorkflowsView};
-use primitives::Checked;
+use primitives::{Checked, Text};
 use tonic::{Request, Response, Status};
 use workflow_core::WorkflowError;
 use workflow_core::store::WorkflowFilter;
@@ -60,7 +60,7 @@ impl WorkflowService for Rpc {
         let call = self.call(&request)?;
         let request = request.into_inner();
         let filter = filter(call.caller(), &request);
-        let page = call.page(&request);
+        let page = category(&request.category).and(call.page(&request));
         let (page, filter) = (&page, &filter);
         let found = call
             .run(|grant: Grant<WorkflowsView>| async move {
@@ -99,10 +99,12 @@ impl WorkflowService for Rpc {
 fn filter(caller: &Caller, request: &ListWorkflowsRequest) -> Checked<WorkflowFilter> {
     let fields = OwnerFields { visibility: request.visibility, team: &request.team, prefix: "" };
     let tenant = fields.chosen(caller)?;
-    Ok(WorkflowFilter { tenant, category: category(&request.category) })
+    Ok(WorkflowFilter { tenant, category: category(&request.category).unwrap_or_default() })
 }
 
-/// An empty one lists all.
-pub(super) fn category(given: &str) -> Option<String> {
-    (!given.is_empty()).then(|| given.to_owned())
+/// An empty one lists all. Judged with the page, after what the request names was found.
+pub(super) fn category(given: &str) -> Checked<Option<String>> {
+    let rule = Text { field: "category", min: 0, max: 64, multiline: false };
+    let category = rule.check(given)?;
+    Ok((!category.is_empty()).then_some(category))
 }
