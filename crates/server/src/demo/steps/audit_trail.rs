@@ -1,6 +1,7 @@
 //! Step 10: what was recorded.
 
-use api::audit::{AuditEvent, ListAuditEventsRequest, Outcome};
+use api::audit::{AuditEvent, ListAuditEventsRequest, ListAuditEventsResponse, Outcome};
+use tonic::{Code, Response, Status};
 
 use crate::demo::people::Person;
 use crate::demo::report::{Checks, Done, Failure};
@@ -8,6 +9,8 @@ use crate::demo::story::{Deadline, Story};
 
 /// Pages read at most: far more than the demo makes.
 const MAX_PAGES: usize = 50;
+/// Small, so that there are several pages.
+const PAGE: i32 = 10;
 
 pub(super) async fn lists(story: &mut Story, checks: &mut Checks) -> Done {
     let team = list(checks, &story.alice, &story.names.core).await?;
@@ -25,6 +28,9 @@ pub(super) async fn lists(story: &mut Story, checks: &mut Checks) -> Done {
     }
     let strays: Vec<_> = team.iter().filter(|event| event.actor == story.names.dave).collect();
     checks.equal("dave in core's trail", strays.len(), 0)?;
+    let refused = page(&story.bob, &story.names.core, String::new()).await.err();
+    let refused = checks.some("bob, who may not read the trail, is refused", refused)?;
+    checks.equal("his refusal", refused.code(), Code::PermissionDenied)?;
     let own = own_records(story, checks).await?;
     let refused = refusals(story, checks).await?;
     Ok(format!(
@@ -101,14 +107,7 @@ async fn list(
     let mut all = Vec::new();
     let mut page_token = String::new();
     for _ in 0..MAX_PAGES {
-        let request = ListAuditEventsRequest {
-            team: team.to_owned(),
-            page_size: 200,
-            page_token: page_token.clone(),
-            ..Default::default()
-        };
-        let listed = person.audit().list_audit_events(request).await;
-        let page = checks.ok("ListAuditEvents", listed)?;
+        let page = checks.ok("ListAuditEvents", page(person, team, page_token).await)?;
         all.extend(page.audit_events);
         if page.next_page_token.is_empty() {
             return Ok(all);
@@ -116,6 +115,20 @@ async fn list(
         page_token = page.next_page_token;
     }
     Err(Failure::Other("the audit trail has no end".into()))
+}
+
+async fn page(
+    person: &Person,
+    team: &str,
+    page_token: String,
+) -> Result<Response<ListAuditEventsResponse>, Status> {
+    let request = ListAuditEventsRequest {
+        team: team.to_owned(),
+        page_size: PAGE,
+        page_token,
+        ..Default::default()
+    };
+    person.audit().list_audit_events(request).await
 }
 
 fn summary(event: &AuditEvent) -> String {
