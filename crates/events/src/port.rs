@@ -100,6 +100,7 @@ pub trait Wakeups: Send + Sync {
     /// Something was committed.
     fn wake(&self);
 
-    /// Returns at the next [`wake`](Self::wake), or after `timeout`.
-    async fn wait(&self, timeout: Duration);
+    /// Returns once there was a [`wake`](Self::wake) that is not counted in `seen`, or after
+    /// `timeout`; gives the count to pass next time. A waiter that was busy misses nothing.
+    async fn wait(&self, seen: u64, timeout: Duration) -> u64;
 }

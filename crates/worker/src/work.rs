@@ -88,6 +88,7 @@ impl Worker {
         let permits = Arc::new(Semaphore::new(self.settings.concurrency.max(1)));
         let mut tasks = JoinSet::new();
         let events = tokio::spawn(self.clone().deliver_events(stop.clone()));
+        let mut seen = 0;
         while !*stop.borrow() {
             while tasks.try_join_next().is_some() {}
             let claimed = self.claim(&permits, &mut tasks).await;
@@ -95,7 +96,7 @@ impl Worker {
                 continue;
             }
             tokio::select! {
-                () = self.parts.wakeups.wait(self.settings.poll) => {}
+                count = self.parts.wakeups.wait(seen, self.settings.poll) => seen = count,
                 Some(_) = tasks.join_next() => {}
                 _ = stop.changed() => {}
             }
@@ -141,6 +142,7 @@ impl Worker {
     }
 
     async fn deliver_events(self, mut stop: watch::Receiver<bool>) {
+        let mut seen = 0;
         while !*stop.borrow() {
             match self.parts.outbox.claim_event(&self.settings.name, self.settings.lease).await {
                 Ok(Some(claimed)) => {
@@ -151,7 +153,7 @@ impl Worker {
                 Err(error) => warn!(%error, "no event could be claimed"),
             }
             tokio::select! {
-                () = self.parts.wakeups.wait(self.settings.poll) => {}
+                count = self.parts.wakeups.wait(seen, self.settings.poll) => seen = count,
                 _ = stop.changed() => {}
             }
         }
