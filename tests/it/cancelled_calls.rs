@@ -2,6 +2,7 @@
 
 use std::time::Duration;
 
+use api::workflow::ListWorkItemsRequest;
 use futures::stream::{self, StreamExt as _};
 use testkit::database::Backend;
 use testkit::world::shapes::{human, item, workflow};
@@ -19,11 +20,17 @@ fn patience(at: u64) -> Duration {
     Duration::from_micros(at.wrapping_mul(2_654_435_761) % 30_000)
 }
 
+async fn a_page(person: &Person, flow: &str) -> Result<(), tonic::Status> {
+    let workflow = flow.to_owned();
+    let request = ListWorkItemsRequest { workflow, page_size: 3, ..Default::default() };
+    person.items().list_work_items(request).await.map(drop)
+}
+
 /// One call of several kinds, given up after a while; `false` when it was in time.
 async fn gives_up(person: &Person, flow: &str, at: u64) -> bool {
     let call = async {
         match at % 4 {
-            0 => person.lists_items(flow).await.map(drop),
+            0 => a_page(person, flow).await,
             1 => person.sees_workflow(flow).await.map(drop),
             _ => {
                 let made = person.creates_item(item(flow, &format!("Item {at}"))).await?;

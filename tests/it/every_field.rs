@@ -64,7 +64,7 @@ impl Place {
             Type::Double => {
                 [f64::NAN, f64::INFINITY, f64::MIN].map(|value| value.to_le_bytes().to_vec()).into()
             }
-            _ => [-1, i64::from(i32::MIN), i64::from(i32::MAX), i64::MIN, i64::MAX]
+            _ => [-1, i64::from(i32::MAX), i64::MIN]
                 .map(|value| {
                     let mut bytes = Vec::new();
                     encode_varint(value.cast_unsigned(), &mut bytes);
@@ -78,9 +78,8 @@ impl Place {
 fn texts() -> Vec<String> {
     vec![
         "a\u{0}b".to_owned(),
-        "\u{7}\u{1b}[31m\u{202e}\u{feff}".to_owned(),
-        "'; drop table work_item; -- %s {} ../../.git/config".to_owned(),
-        "ä".repeat(60_000),
+        "\u{1b}[31m\u{202e}'; drop table work_item; -- %s {} ../../.git/config".to_owned(),
+        "ä".repeat(30_000),
     ]
 }
 
@@ -166,7 +165,7 @@ testkit::on_both! {
                 }
             }
         }
-        assert!(tried > 400, "only {tried} values were tried");
+        assert!(tried > 300, "only {tried} values were tried");
         alice.sees_item(&own.advised.name).await.expect("the server goes on");
         assert_eq!(panics(), Vec::<String>::new());
     }
