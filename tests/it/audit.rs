@@ -195,7 +195,12 @@ fn harmless_to(person: &Person, method: &Method) -> bool {
     let (_, name) = method.path.rsplit_once('/').expect("a path");
     let names_nothing = matches!(
         name,
-        "ListEngines" | "ListSessions" | "ListRepositories" | "ListTemplates" | "GetTemplate" | "GetMe"
+        "ListEngines"
+            | "ListSessions"
+            | "ListRepositories"
+            | "ListTemplates"
+            | "GetTemplate"
+            | "GetMe"
     );
     let of_guests = matches!(
         (method.key.as_str(), method.level.as_str()),

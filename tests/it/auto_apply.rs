@@ -57,10 +57,15 @@ impl Bench {
     /// Branches and run refs of the mirror: what a commit leaves.
     fn refs(&self) -> usize {
         let mirror = self.world.mirror(&self.repository);
-        let refs = mirror.references().unwrap().names().filter(|name| {
-            let name = name.as_ref().unwrap();
-            name.starts_with("refs/heads/elohim/") || name.starts_with("refs/elohim/runs/")
-        }).count();
+        let refs = mirror
+            .references()
+            .unwrap()
+            .names()
+            .filter(|name| {
+                let name = name.as_ref().unwrap();
+                name.starts_with("refs/heads/elohim/") || name.starts_with("refs/elohim/runs/")
+            })
+            .count();
         refs
     }
 
@@ -73,12 +78,20 @@ impl Bench {
         assert_eq!(self.refs(), 0, "{case}");
         let alice = self.world.person("alice");
         for patch in alice.lists_patches(&item.name).await.unwrap() {
-            assert_eq!((patch.state(), patch.commit.as_str()), (PatchState::Rejected, ""), "{case}");
+            assert_eq!(
+                (patch.state(), patch.commit.as_str()),
+                (PatchState::Rejected, ""),
+                "{case}"
+            );
         }
         let item = alice.sees_item(&item.name).await.unwrap();
         assert!(item.recommendation.is_some(), "{case}: the recommendation stays");
         let next = alice.completes(&item).await.unwrap();
-        assert_eq!((next.stage_id.as_str(), next.state()), ("done", WorkItemState::Pending), "{case}");
+        assert_eq!(
+            (next.stage_id.as_str(), next.state()),
+            ("done", WorkItemState::Pending),
+            "{case}"
+        );
     }
 
     /// Lets the engine wait, so that things change while it runs.

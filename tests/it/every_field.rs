@@ -100,7 +100,9 @@ fn wire_type(kind: Type) -> WireType {
 
 fn message<'a>(set: &'a FileDescriptorSet, name: &str) -> Option<&'a DescriptorProto> {
     set.file.iter().find_map(|file| {
-        file.message_type.iter().find(|found| format!(".{}.{}", file.package(), found.name()) == name)
+        file.message_type
+            .iter()
+            .find(|found| format!(".{}.{}", file.package(), found.name()) == name)
     })
 }
 

@@ -5,7 +5,10 @@ use tonic::Code;
 
 use crate::scene::{Quality, belongings, methods, request};
 
-const PUBLIC: [&str; 2] = ["elohim.permissions.v1.PermissionService/CheckPermission", "elohim.permissions.v1.DirectoryService/GetMe"];
+const PUBLIC: [&str; 2] = [
+    "elohim.permissions.v1.PermissionService/CheckPermission",
+    "elohim.permissions.v1.DirectoryService/GetMe",
+];
 
 testkit::on_both! {
     /// Without a valid token every method answers the same, whatever is in the message.
@@ -131,7 +134,14 @@ testkit::on_both! {
 }
 
 fn names_nothing(path: &str) -> bool {
-    ["/ListEngines", "/ListSessions", "/ListRepositories", "/ListTemplates", "/ListRuns", "/ListPatches"]
-        .iter()
-        .any(|name| path.ends_with(name))
+    [
+        "/ListEngines",
+        "/ListSessions",
+        "/ListRepositories",
+        "/ListTemplates",
+        "/ListRuns",
+        "/ListPatches",
+    ]
+    .iter()
+    .any(|name| path.ends_with(name))
 }

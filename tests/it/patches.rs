@@ -4,9 +4,7 @@ use std::os::unix::fs::symlink;
 use std::path::Path;
 
 use api::agent::apply_request::Change;
-use api::agent::{
-    ApplyRequest, PatchState, RunKind, RunState, SearchReplace, SearchReplaceEdits,
-};
+use api::agent::{ApplyRequest, PatchState, RunKind, RunState, SearchReplace, SearchReplaceEdits};
 use testkit::world::repo::folder_state;
 use testkit::world::{Person, Refused as _, Repo, World, refused};
 use tonic::{Code, Status};
@@ -39,9 +37,30 @@ fn hostile() -> Vec<(&'static str, String)> {
         ("a binary patch", "diff --git a/x b/x\nnew file mode 100644\nindex 0000000..1\nGIT binary patch\nliteral 1\nIcmZPo000620003H\n\n".into()),
     ];
     for path in [
-        "../x", "a/../../x", "/etc/x", "//etc/x", ".git/config", ".git/hooks/pre-commit", "sub/.git/config", ".GIT/config", ".gIt/x",
-        ".git./x", ".git /x", ".g\u{200c}it/config", "git~1/config", ".git::$INDEX_ALLOCATION/x", "a\\..\\..\\x",
-        "C:/x", "out/x", "folder/x", "gitlink/config", ".", "..", "src/./x", "src//x", "SRC/cart.rs",
+        "../x",
+        "a/../../x",
+        "/etc/x",
+        "//etc/x",
+        ".git/config",
+        ".git/hooks/pre-commit",
+        "sub/.git/config",
+        ".GIT/config",
+        ".gIt/x",
+        ".git./x",
+        ".git /x",
+        ".g\u{200c}it/config",
+        "git~1/config",
+        ".git::$INDEX_ALLOCATION/x",
+        "a\\..\\..\\x",
+        "C:/x",
+        "out/x",
+        "folder/x",
+        "gitlink/config",
+        ".",
+        "..",
+        "src/./x",
+        "src//x",
+        "SRC/cart.rs",
     ] {
         patches.push((path, plain(path)));
     }
@@ -61,7 +80,12 @@ fn trap(world: &World) -> Repo {
     repo
 }
 
-async fn applies_edit(person: &Person, repository: &str, path: &str, search: &str) -> Result<(), Status> {
+async fn applies_edit(
+    person: &Person,
+    repository: &str,
+    path: &str,
+    search: &str,
+) -> Result<(), Status> {
     let edit = SearchReplace { path: path.into(), search: search.into(), replace: "evil\n".into() };
     let request = ApplyRequest {
         repository: repository.to_owned(),
@@ -74,7 +98,10 @@ async fn applies_edit(person: &Person, repository: &str, path: &str, search: &st
 /// Whether a diff says the same, apart from abbreviated object ids.
 fn same_change(one: &str, other: &str) -> bool {
     let lines = |text: &str| {
-        text.lines().filter(|line| !line.starts_with("index ")).map(str::to_owned).collect::<Vec<_>>()
+        text.lines()
+            .filter(|line| !line.starts_with("index "))
+            .map(str::to_owned)
+            .collect::<Vec<_>>()
     };
     lines(one) == lines(other)
 }

@@ -179,19 +179,15 @@ pub(crate) fn request(method: &str, own: &Own, quality: Quality) -> Option<Vec<u
         .encode_to_vec(),
         "AgentService/ListEngines" => only_valid(spoiled, &ListEnginesRequest {})?,
         "RunService/GetRun" => only_valid(spoiled, &GetRunRequest { name: own.run })?,
-        "RunService/ListRuns" => ListRunsRequest {
-            work_item: own.advised.name,
-            page_size,
-            ..Default::default()
+        "RunService/ListRuns" => {
+            ListRunsRequest { work_item: own.advised.name, page_size, ..Default::default() }
+                .encode_to_vec()
         }
-        .encode_to_vec(),
         "PatchService/GetPatch" => only_valid(spoiled, &GetPatchRequest { name: own.patch })?,
-        "PatchService/ListPatches" => ListPatchesRequest {
-            repository: own.repository,
-            page_size,
-            ..Default::default()
+        "PatchService/ListPatches" => {
+            ListPatchesRequest { repository: own.repository, page_size, ..Default::default() }
+                .encode_to_vec()
         }
-        .encode_to_vec(),
         "PatchService/RevertPatch" => RevertPatchRequest {
             name: own.patch,
             wait_timeout: Some(Duration { seconds: 20, nanos: 0 }),
@@ -202,7 +198,9 @@ pub(crate) fn request(method: &str, own: &Own, quality: Quality) -> Option<Vec<u
             let session = Session { repository: own.repository, ..Default::default() };
             CreateSessionRequest { session: Some(session), request_id }.encode_to_vec()
         }
-        "SessionService/GetSession" => only_valid(spoiled, &GetSessionRequest { name: own.session })?,
+        "SessionService/GetSession" => {
+            only_valid(spoiled, &GetSessionRequest { name: own.session })?
+        }
         "SessionService/ListSessions" => {
             ListSessionsRequest { page_size, ..Default::default() }.encode_to_vec()
         }

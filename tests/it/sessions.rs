@@ -1,6 +1,9 @@
 //! Sessions: a person's context over several calls.
 
-use api::agent::{ApplyRequest, BuildContextRequest, PlanRequest, RouteRequest, Session, SessionState, apply_request::Change};
+use api::agent::{
+    ApplyRequest, BuildContextRequest, PlanRequest, RouteRequest, Session, SessionState,
+    apply_request::Change,
+};
 use testkit::world::shapes::{human, item_on, workflow};
 use testkit::world::{Repo, World, refused};
 use tonic::Code;

@@ -288,7 +288,8 @@ async fn team_template(world: &World, person: &Person) -> String {
     let marker = format!("Blueprint of {}", person.name);
     let made = workflow(&marker, &person.team, [human("do")]);
     let made = person.creates_workflow(made).await.unwrap().name;
-    let statement = format!("update workflow set is_template = true where display_name = '{marker}'");
+    let statement =
+        format!("update workflow set is_template = true where display_name = '{marker}'");
     world.probe().changes(&statement).await;
     made.replace("workflows/", "templates/")
 }
@@ -310,9 +311,14 @@ fn every_field_that_names_a_resource_is_tried() {
         }
     }
     let fields = agent_fields().into_iter().chain(workflow_fields());
-    let tried: BTreeSet<_> = fields.map(|field| format!("{} {}", field.method, field.field)).collect();
+    let tried: BTreeSet<_> =
+        fields.map(|field| format!("{} {}", field.method, field.field)).collect();
     assert!(described.len() > 30, "{described:#?}");
-    assert_eq!(described.difference(&tried).collect::<Vec<_>>(), Vec::<&String>::new(), "not tried");
+    assert_eq!(
+        described.difference(&tried).collect::<Vec<_>>(),
+        Vec::<&String>::new(),
+        "not tried"
+    );
 }
 
 /// Paths of the fields of a request that hold `collection/{uuid}` and are the caller's to set.
@@ -323,7 +329,11 @@ fn collect(set: &FileDescriptorSet, message: &str, above: &str, found: &mut Vec<
         if comment.contains("Output only") {
             continue;
         }
-        let path = if above.is_empty() { field.name().to_owned() } else { format!("{above}.{}", field.name()) };
+        let path = if above.is_empty() {
+            field.name().to_owned()
+        } else {
+            format!("{above}.{}", field.name())
+        };
         match field.r#type() {
             Type::String if comment.contains("/{uuid}`") => found.push(path),
             Type::Message if field.type_name().starts_with(".elohim.") => {
@@ -335,7 +345,10 @@ fn collect(set: &FileDescriptorSet, message: &str, above: &str, found: &mut Vec<
 }
 
 /// A message with the comments of its fields.
-fn message_of<'a>(set: &'a FileDescriptorSet, name: &str) -> Option<(Vec<String>, &'a DescriptorProto)> {
+fn message_of<'a>(
+    set: &'a FileDescriptorSet,
+    name: &str,
+) -> Option<(Vec<String>, &'a DescriptorProto)> {
     for file in &set.file {
         for (at, message) in file.message_type.iter().enumerate() {
             if format!(".{}.{}", file.package(), message.name()) != name {

@@ -15,7 +15,8 @@ use crate::error::{Result, internal, to_oid};
 use crate::export::Checkouts;
 use crate::mirror::{Lock, Mirrors, private_dir};
 use crate::{
-    collect, commit, history, import, inspect, judge, listing, refs, source, stale, status, worktree,
+    collect, commit, history, import, inspect, judge, listing, refs, source, stale, status,
+    worktree,
 };
 
 /// Git on this machine: mirrors below `<data>/repos`, checkouts below `<data>/checkouts`.

@@ -20,6 +20,7 @@ const RECORDS: Group = &["audit", "events"];
 const DOMAINS: Group = &["workflow-core", "agent-core", "learning", "directory"];
 const ADAPTERS: Group = &["storage", "gateway", "worker", "git-workspace", "code-index", "engines"];
 const API: Group = &["api"];
+const SERVER: Group = &["server"];
 const MIGRATIONS: Group = &["migrations"];
 
 const TIERS_0_TO_1: &[Group] = &[PRIMITIVES, PERMISSIONS, RECORDS];
@@ -50,7 +51,12 @@ const LAYERS: &[Layer] = &[
     layer("code-index", TIERS_0_TO_2, &[DATABASE, RPC]),
     layer("engines", TIERS_0_TO_2, &[DATABASE, RPC, GIT]),
     layer("server", TIERS_0_TO_3, &[]),
-    layer("testkit", TIERS_0_TO_3, &[]),
+    // `World` is the whole server with people in it.
+    layer(
+        "testkit",
+        &[SERVER, PRIMITIVES, PERMISSIONS, RECORDS, DOMAINS, ADAPTERS, API, MIGRATIONS],
+        &[],
+    ),
     layer(
         "e2e",
         &[TEST, PRIMITIVES, PERMISSIONS, RECORDS, DOMAINS, ADAPTERS, API, MIGRATIONS],

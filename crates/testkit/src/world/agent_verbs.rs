@@ -23,8 +23,7 @@ impl Person {
     /// Registers a repository for the person's team; for the person without one.
     pub async fn registers(&self, path: &std::path::Path) -> Answer<Repository> {
         use api::permissions::Visibility;
-        let visibility =
-            if self.team.is_empty() { Visibility::Personal } else { Visibility::Team };
+        let visibility = if self.team.is_empty() { Visibility::Personal } else { Visibility::Team };
         let request = RegisterRepositoryRequest {
             path: path.display().to_string(),
             team: self.team.clone(),
@@ -128,10 +127,8 @@ impl Person {
 
     /// Waits for the end of a run.
     pub async fn awaits_end(&self, name: &str) -> Run {
-        self.awaits_run(name, |run| {
-            !matches!(run.state(), RunState::Queued | RunState::Running)
-        })
-        .await
+        self.awaits_run(name, |run| !matches!(run.state(), RunState::Queued | RunState::Running))
+            .await
     }
 
     pub async fn opens_session(&self, repository: &str) -> Answer<Session> {

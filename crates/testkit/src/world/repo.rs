@@ -13,7 +13,10 @@ const SHOP: [(&str, &str); 9] = [
         "README.md",
         "# Shop\n\nA small shop: carts, invoices, shipping.\n\nRun `shop serve` to start it.\n",
     ),
-    ("src/lib.rs", "//! A shop.\n\npub mod cart;\npub mod invoice;\npub mod shipping;\npub mod tax;\n"),
+    (
+        "src/lib.rs",
+        "//! A shop.\n\npub mod cart;\npub mod invoice;\npub mod shipping;\npub mod tax;\n",
+    ),
     (
         "src/cart.rs",
         "//! Carts.\n\n/// Things to buy.\npub struct Cart {\n    pub prices: Vec<u64>,\n}\n\nimpl Cart {\n    \
@@ -159,7 +162,9 @@ fn diff_between(path: &str, before: &[u8], after: &[u8], exists: bool) -> String
         return text;
     }
     let hunks = text.find("@@").map_or("", |at| &text[at..]);
-    format!("diff --git a/{path} b/{path}\nnew file mode 100644\n--- /dev/null\n+++ b/{path}\n{hunks}")
+    format!(
+        "diff --git a/{path} b/{path}\nnew file mode 100644\n--- /dev/null\n+++ b/{path}\n{hunks}"
+    )
 }
 
 /// All that lies in a folder, byte by byte.

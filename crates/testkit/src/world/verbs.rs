@@ -1,5 +1,6 @@
 //! What people do to workflows and items.
 
+use api::agent::Run;
 use api::workflow::{
     CancelWorkItemRequest, ClaimWorkItemRequest, CompleteStageRequest, CreateWorkItemRequest,
     CreateWorkflowRequest, GetWorkItemRequest, GetWorkflowAnalyticsRequest, GetWorkflowRequest,
@@ -8,7 +9,6 @@ use api::workflow::{
     ReviewRecommendationRequest, StartWorkItemRequest, Template, Transition, TriggerFiring,
     Verdict, WorkItem, Workflow, WorkflowAnalytics,
 };
-use api::agent::Run;
 use prost_types::Struct;
 use tonic::{Response, Status};
 
@@ -50,8 +50,7 @@ impl Person {
     /// Makes a workflow of the person's team from a template; personal without a team.
     pub async fn instantiates(&self, template: &str) -> Answer<Workflow> {
         use api::permissions::Visibility;
-        let visibility =
-            if self.team.is_empty() { Visibility::Personal } else { Visibility::Team };
+        let visibility = if self.team.is_empty() { Visibility::Personal } else { Visibility::Team };
         let request = InstantiateTemplateRequest {
             name: template.to_owned(),
             team: self.team.clone(),
@@ -159,11 +158,7 @@ impl Person {
     }
 
     /// Looks at an item until it is as asked.
-    pub async fn awaits_item(
-        &self,
-        name: &str,
-        reached: impl Fn(&WorkItem) -> bool,
-    ) -> WorkItem {
+    pub async fn awaits_item(&self, name: &str, reached: impl Fn(&WorkItem) -> bool) -> WorkItem {
         eventually(async || {
             let item = self.sees_item(name).await.expect("the item is visible");
             if reached(&item) { Ok(item) } else { Err(format!("{item:#?}")) }
