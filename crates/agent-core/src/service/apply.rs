@@ -76,8 +76,14 @@ impl Applying {
         args: Checked<ApplyArgs>,
         once: Option<&Once>,
     ) -> Result<Applied, AgentError> {
-        let target = self.deps.target(grant, names).await?;
-        let plan = self.plan(grant, plan.or(default_plan(&target, &args))).await?;
+        let named = self.plan(grant, plan).await?;
+        // A plan says where it is to be applied, unless the caller does.
+        let repository = names.repository.or(named.as_ref().map(|plan| plan.repository));
+        let target = self.deps.target(grant, TargetNames { repository, ..names }).await?;
+        let plan = match named {
+            Some(plan) => Some(plan),
+            None => self.plan(grant, default_plan(&target, &args)).await?,
+        };
         if let Some(answer) = self.deps.replayed(grant.scope().epoch(), once).await? {
             return Ok(answer);
         }

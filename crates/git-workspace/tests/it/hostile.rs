@@ -204,16 +204,16 @@ async fn hostile_edits_are_refused_whole() {
     assert_eq!(world.mirror_refs(), refs);
 }
 
-/// An untracked link in the user's work tree means nothing: the work tree is not used.
+/// The work tree is not written here, but whoever lands the patch there would follow the link.
 #[tokio::test]
-async fn an_untracked_link_in_the_work_tree_is_never_followed() {
+async fn a_path_through_an_untracked_link_of_the_work_tree_is_refused() {
     let world = World::with(&[("a", "1\n")]);
     let target = world.root().join("elsewhere");
     fs::create_dir(&target).unwrap();
     std::os::unix::fs::symlink(&target, world.repo.path.join("link")).unwrap();
     let before = world.registered_state();
-    let change = world.edits(&[("link/x", "", "new\n")]).await.unwrap();
-    assert_eq!(world.content(&change.tree, "link/x").unwrap(), b"new\n");
+    let error = world.edits(&[("a", "1", "2"), ("link/x", "", "new\n")]).await.unwrap_err();
+    assert!(matches!(error, WorkspaceError::PathRefused { .. }), "{error}");
     assert_eq!(world.registered_state(), before);
     assert_eq!(fs::read_dir(&target).unwrap().count(), 0);
 }
