@@ -103,11 +103,11 @@ fn agent_fields() -> Vec<Field> {
         "agent.v1.AgentService/Plan" "work_item" Advised |own, name|
             PlanRequest { input: text(), repository: own.repository.clone(), work_item: name, ..Default::default() };
         "agent.v1.AgentService/Apply" "repository" Repository |own, name|
-            ApplyRequest { repository: name, change: diff(own), dry_run: true, ..Default::default() };
+            ApplyRequest { repository: name, change: Some(diff(own)), dry_run: true, ..Default::default() };
         "agent.v1.AgentService/Apply" "session" Session |own, name|
-            ApplyRequest { session: name, change: diff(own), dry_run: true, ..Default::default() };
+            ApplyRequest { session: name, change: Some(diff(own)), dry_run: true, ..Default::default() };
         "agent.v1.AgentService/Apply" "work_item" Advised |own, name|
-            ApplyRequest { repository: own.repository.clone(), work_item: name, change: diff(own), dry_run: true, ..Default::default() };
+            ApplyRequest { repository: own.repository.clone(), work_item: name, change: Some(diff(own)), dry_run: true, ..Default::default() };
         "agent.v1.AgentService/Apply" "plan.name" Plan |own, name|
             ApplyRequest {
                 repository: own.repository.clone(),
@@ -212,8 +212,8 @@ fn workflow_fields() -> Vec<Field> {
     }
 }
 
-fn diff(own: &Own) -> Option<Change> {
-    Some(Change::UnifiedDiff(own.diff.clone()))
+fn diff(own: &Own) -> Change {
+    Change::UnifiedDiff(own.diff.clone())
 }
 
 fn assigned(own: &Own, user: String) -> Workflow {

@@ -12,7 +12,7 @@ use agent_core::service::Checkpoint;
 /// Names the binary under test.
 const PROGRAM_VARIABLE: &str = "ELOHIM_BIN";
 
-const PATIENCE: Duration = Duration::from_secs(60);
+const PATIENCE: Duration = Duration::from_mins(1);
 
 /// A running child. Dropping it kills it.
 #[derive(Debug)]

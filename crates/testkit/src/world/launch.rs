@@ -21,6 +21,7 @@ impl Launched {
         let options = Options {
             identity: Some(Identity::dev(key).expect("an identity")),
             engines: setup.engines.clone(),
+            has_worker: !setup.is_without_worker,
             ..Options::new(config)
         };
         Self(Server::start(options).await.expect("the server starts"))

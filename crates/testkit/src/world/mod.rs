@@ -57,6 +57,8 @@ pub struct Setup {
     pub model: Option<(String, String, String)>,
     /// In order of preference.
     pub engines: Vec<Arc<dyn Engine>>,
+    /// Nobody carries out runs and delivers events.
+    pub is_without_worker: bool,
 }
 
 /// A running server with all that belongs to it.
@@ -143,6 +145,12 @@ impl World {
         }
     }
 
+    /// As [`restart`](Self::restart), and from then on with or without a worker.
+    pub async fn restart_with_worker(&mut self, has_worker: bool) {
+        self.setup.is_without_worker = !has_worker;
+        self.restart().await;
+    }
+
     /// Waits until the child has stopped at `point`, and kills it there.
     pub async fn kill_at(&mut self, point: Checkpoint) {
         let Server::Child(process) = &mut self.server else {
@@ -191,7 +199,8 @@ impl World {
     /// The server's mirror of a repository.
     pub fn mirror(&self, repository: &str) -> git2::Repository {
         let path = self.mirror_dir(repository);
-        git2::Repository::open_bare(&path).unwrap_or_else(|error| panic!("{path:?}: {error}"))
+        git2::Repository::open_bare(&path)
+            .unwrap_or_else(|error| panic!("{}: {error}", path.display()))
     }
 
     /// Where the server's mirror of a repository lies.

@@ -116,6 +116,32 @@ impl Probe {
         done.unwrap_or_else(|error| panic!("{statement}: {error}"));
     }
 
+    /// Keeps everybody from writing items until [`lets_write`](Self::lets_write).
+    pub async fn keeps_from_writing(&self) {
+        match self.backend {
+            Backend::Sqlite => self.changes("begin immediate").await,
+            Backend::Postgres => {
+                self.changes("begin").await;
+                self.changes("lock table work_item in exclusive mode").await;
+            }
+        }
+    }
+
+    pub async fn lets_write(&self) {
+        self.changes("rollback").await;
+    }
+
+    /// Ends all other connections to the database, where it has any that can be ended.
+    pub async fn ends_connections(&self) {
+        if self.backend == Backend::Postgres {
+            self.texts(
+                "select pg_terminate_backend(pid)::text from pg_stat_activity \
+                 where datname = current_database() and pid <> pg_backend_pid()",
+            )
+            .await;
+        }
+    }
+
     /// Sets a key to null wherever a stage of a definition has it.
     pub(super) async fn forget_in_definitions(&self, key: &str) {
         let query = "select distinct definition from workflow_revision";

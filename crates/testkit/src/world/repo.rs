@@ -182,7 +182,8 @@ fn collect(root: &Path, dir: &Path, state: &mut BTreeMap<String, String>) {
         let meta = fs::symlink_metadata(&path).expect("an entry has metadata");
         let mode = meta.permissions().mode();
         let what = if meta.is_symlink() {
-            format!("link to {:?}", fs::read_link(&path).expect("a link's target"))
+            let target = fs::read_link(&path).expect("a link's target");
+            format!("link to {}", target.display())
         } else if meta.is_dir() {
             collect(root, &path, state);
             format!("folder {mode:o}")
