@@ -3,7 +3,8 @@
 use std::process::Command;
 
 use agent_core::service::Checkpoint;
-use api::agent::{ApplyRequest, PatchState, RunState, apply_request::Change};
+use api::agent::apply_request::Change;
+use api::agent::{ApplyRequest, PatchState, RevertPatchRequest, RunState};
 use testkit::database::TestDb;
 use testkit::world::shapes::{assist, human, item_on, on, workflow};
 use testkit::world::{Repo, World};
@@ -54,6 +55,39 @@ async fn an_apply_survives(db: TestDb, point: Checkpoint) {
     assert_eq!(applied, 1);
     check_objects(&world, &repository);
     assert_eq!(repo.state(), before, "the registered repository is untouched");
+}
+
+/// A change is taken back and the server killed on the way: after a restart it is taken
+/// back once, and the branch's tree is the base's.
+async fn a_revert_survives(db: TestDb, point: Checkpoint) {
+    let mut world = World::in_child(db, None).await;
+    let (repo, repository) = world.shop().await;
+    let bob = world.person("bob");
+    let diff = repo.diff_adding("README.md", "More.");
+    let patch = bob.applies_diff(&repository, &diff).await.unwrap().patch.unwrap();
+    world.settles().await;
+    world.restart_to_hold_at(point);
+    let bob = world.person("bob");
+    let revert = RevertPatchRequest { name: patch.name.clone(), ..Default::default() };
+    let run = bob.patches().revert_patch(revert).await.unwrap().into_inner().name;
+
+    world.kill_at(point).await;
+    world.ends_leases().await;
+    world.restart().await;
+    world.settles().await;
+
+    let bob = world.person("bob");
+    assert_eq!(bob.sees_run(&run).await.unwrap().state(), RunState::Succeeded);
+    let seen = bob.sees_patch(&patch.name).await.unwrap();
+    assert_eq!((seen.state(), &seen.reverted_by), (PatchState::Reverted, &run));
+    let mirror = world.mirror(&repository);
+    let tip = mirror.find_reference(&patch.branch).unwrap().peel_to_commit().unwrap();
+    assert_eq!(tip.parent_id(0).unwrap().to_string(), patch.commit, "one commit over the patch");
+    let base = mirror.find_commit(repo.head().parse().unwrap()).unwrap();
+    assert_eq!(tip.tree_id(), base.tree_id(), "the tree is the base's");
+    let happened = "select count(*) from outbox where event_type = 'agent.patch.reverted'";
+    assert_eq!(world.probe().count(happened).await, 1);
+    check_objects(&world, &repository);
 }
 
 /// The agent works at a stage and the server is killed on the way: after a restart the item
@@ -122,5 +156,7 @@ testkit::on_both! {
     async fn commit_object(db: TestDb) { an_apply_survives(db, Checkpoint::CommitObject).await; }
     async fn run_ref(db: TestDb) { an_apply_survives(db, Checkpoint::RunRef).await; }
     async fn branch_ref(db: TestDb) { an_apply_survives(db, Checkpoint::BranchRef).await; }
+    async fn revert_run_ref(db: TestDb) { a_revert_survives(db, Checkpoint::RunRef).await; }
+    async fn revert_branch_ref(db: TestDb) { a_revert_survives(db, Checkpoint::BranchRef).await; }
     async fn outbox_row_claimed(db: TestDb) { an_apply_survives(db, Checkpoint::EventClaimed).await; }
 }

@@ -25,6 +25,7 @@ mod plans;
 mod reasons;
 mod repositories;
 mod retries;
+mod revoked;
 mod scene;
 mod sessions;
 mod templates;

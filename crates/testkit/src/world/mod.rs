@@ -145,6 +145,14 @@ impl World {
         }
     }
 
+    /// Kills the child and starts another one, which stops at `point` if it gets there.
+    pub fn restart_to_hold_at(&mut self, point: Checkpoint) {
+        assert!(matches!(self.server, Server::Child(_)), "only a child process can be held");
+        // The old one is killed before the new one needs what it holds.
+        self.server = Server::Down;
+        self.launch_child(Some(point));
+    }
+
     /// As [`restart`](Self::restart), and from then on with or without a worker.
     pub async fn restart_with_worker(&mut self, has_worker: bool) {
         self.setup.is_without_worker = !has_worker;
