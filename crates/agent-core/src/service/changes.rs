@@ -158,7 +158,7 @@ impl Runner {
         run.state = RunState::Failed;
         run.ended_at = Some(now);
         run.problem = Some(problem.clone());
-        let (audit, event) = self.failure_of(&run, &problem, now).await;
+        let (audit, event) = self.failure_of(&run, &problem, now).await?;
         let mut tx = self.hold(&run).await?;
         tx.save_run(&run, None, patch.as_ref()).await?;
         tx.record(audit).await?;
@@ -178,7 +178,8 @@ impl Runner {
     ) -> Result<(), AgentError> {
         self.take_back(run).await?;
         let (_, made) = self.made_by(run).await?;
-        let now = self.deps.clock.now();
+        // Read before the transaction: a second connection while one is held could wait for it.
+        let (audit, event) = self.failure_of(run, problem, self.deps.clock.now()).await?;
         let mut tx = self.deps.store.begin(ANY_EPOCH).await?;
         if let Some(made) = made
             && let Some(patch) = tx.lock_patch(&reporter.scope(), made.id).await?
@@ -187,7 +188,6 @@ impl Runner {
         {
             tx.save_patch(&cleared).await?;
         }
-        let (audit, event) = self.failure_of(run, problem, now).await;
         tx.record(audit).await?;
         tx.publish(event).await?;
         tx.commit().await?;
@@ -223,12 +223,12 @@ impl Runner {
         run: &Run,
         problem: &RunProblem,
         now: primitives::Timestamp,
-    ) -> (Vec<AuditEvent>, Vec<events::EventRecord>) {
-        let tenant = self.tenant_of(run).await;
+    ) -> Result<(Vec<AuditEvent>, Vec<events::EventRecord>), AgentError> {
+        let tenant = self.tenant_of(run).await?;
         let action = match run.kind {
             RunKind::Revert => "agent.patch.reverted",
             RunKind::Apply => "agent.apply.failure",
-            RunKind::Assist => return (Vec::new(), Vec::new()),
+            RunKind::Assist => return Ok((Vec::new(), Vec::new())),
         };
         let audit = AuditEvent::on_behalf(run.principal, now, tenant, action, run.id, run.id)
             .ended(Outcome::Failure)
@@ -242,16 +242,17 @@ impl Runner {
             report.summary = problem.reason.clone();
             apply_event(EventType::ApplyFailure, &report, run.cause, now)
         });
-        (vec![audit], event.into_iter().collect())
+        Ok((vec![audit], event.into_iter().collect()))
     }
 
     /// Under whom the outcome of a run is filed: the item's owner, else the repository's.
-    pub(crate) async fn tenant_of(&self, run: &Run) -> primitives::Tenant {
+    /// Not known is an error: a record filed under the wrong owner cannot be moved.
+    async fn tenant_of(&self, run: &Run) -> Result<primitives::Tenant, AgentError> {
         if run.work_item.is_some() {
-            return run.tenant;
+            return Ok(run.tenant);
         }
-        let repository = self.repository(run).await.ok().flatten();
-        repository.map_or(run.tenant, |repository| repository.tenant)
+        let repository = self.repository(run).await?;
+        Ok(repository.map_or(run.tenant, |repository| repository.tenant))
     }
 }
 
