@@ -29,6 +29,7 @@ pub const POSTGRES: &[Migration] = migrations!["postgres":
     "0004_agent",
     "0005_events",
     "0006_audit",
+    "0007_directory",
 ];
 
 /// For SQLite 3.37 and later.
@@ -39,6 +40,7 @@ pub const SQLITE: &[Migration] = migrations!["sqlite":
     "0004_agent",
     "0005_events",
     "0006_audit",
+    "0007_directory",
 ];
 
 /// Where the dialects differ on purpose.

@@ -1,6 +1,6 @@
 //! What is known of people and teams.
 
-use permissions::AssignmentScope;
+use permissions::{AssignmentScope, Role};
 use primitives::{TeamId, Timestamp, UserId};
 
 /// A user as shown to himself.
@@ -50,6 +50,6 @@ pub struct SeedTeam {
 pub struct NewAssignment {
     pub user: UserId,
     pub scope: AssignmentScope,
-    pub role: String,
+    pub role: Role,
     pub expires_at: Option<Timestamp>,
 }

@@ -1,15 +1,22 @@
 //! Decides who may do what, without I/O per call.
+//!
+//! **Invariant:** what is in force here is one whole policy of one epoch, and only a newer one
+//! replaces it. What each person may do is put together when the policy arrives, and again
+//! when a role of his ends on its own; a check is two look-ups and a bit test.
 
 use std::collections::HashMap;
 use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
 
 use arc_swap::ArcSwap;
-use primitives::{Clock, TeamId, Timestamp, UserId};
+use primitives::{Clock, RoleId, TeamId, Tenant, Timestamp, UserId};
+use tokio::sync::Mutex;
 
-use crate::caller::Inner;
+use crate::caller::{Inner, Rights};
 use crate::{
-    Assignment, AssignmentScope, Caller, Denied, Grant, Key, Level, Levels, Membership, Permission,
-    PolicyData, PolicySource, RoleTable, RoleTableError, SourceError, UserRecord,
+    Assignment, AssignmentScope, Caller, CustomRole, Denied, Grant, HeldRole, Key, Level, Levels,
+    Membership, Permission, PolicyData, PolicySource, Role, RoleTable, RoleTableError, SourceError,
+    UserRecord,
 };
 
 /// The authorizer cannot start.
@@ -29,18 +36,28 @@ pub struct Authorizer {
     source: Arc<dyn PolicySource>,
     clock: Arc<dyn Clock>,
     policy: ArcSwap<Policy>,
+    /// How many readings have begun…
+    begun: AtomicU64,
+    /// …one at a time, and the number of the last one that succeeded.
+    succeeded: Mutex<u64>,
 }
 
 /// One epoch's people, indexed.
 struct Policy {
     epoch: i64,
+    roles: HashMap<RoleId, CustomRole>,
     users: HashMap<UserId, Person>,
     by_subject: HashMap<String, UserId>,
+    by_certificate: HashMap<String, UserId>,
 }
 
 struct Person {
     record: UserRecord,
     assignments: Vec<Assignment>,
+    /// Put together when the policy was indexed, at `from`; good until a role ends.
+    rights: Arc<Rights>,
+    from: Timestamp,
+    until: Option<Timestamp>,
 }
 
 impl Authorizer {
@@ -50,8 +67,15 @@ impl Authorizer {
         clock: Arc<dyn Clock>,
     ) -> Result<Self, PolicyError> {
         let roles = RoleTable::load().await?;
-        let policy = ArcSwap::from_pointee(Policy::index(source.load_policy().await?));
-        Ok(Self { roles, source, clock, policy })
+        let policy = Policy::index(source.load_policy().await?, &roles, clock.now());
+        Ok(Self {
+            roles,
+            source,
+            clock,
+            policy: ArcSwap::from_pointee(policy),
+            begun: AtomicU64::new(0),
+            succeeded: Mutex::new(0),
+        })
     }
 
     /// The epoch in force here.
@@ -59,94 +83,90 @@ impl Authorizer {
         self.policy.load().epoch
     }
 
-    /// The role table.
+    /// The reviewed role table.
     pub fn roles(&self) -> &RoleTable {
         &self.roles
     }
 
     /// Reads the policy again; it replaces the old one whole, and only by a newer one.
-    /// On failure the old one stays.
+    /// On failure the old one stays. Many who ask at once share one reading, which began
+    /// after each of them asked.
     pub async fn refresh(&self) -> Result<(), SourceError> {
-        let fresh = Arc::new(Policy::index(self.source.load_policy().await?));
+        let asked = self.begun.load(Ordering::Acquire);
+        let mut succeeded = self.succeeded.lock().await;
+        if *succeeded > asked {
+            return Ok(());
+        }
+        let number = self.begun.fetch_add(1, Ordering::AcqRel) + 1;
+        let data = self.source.load_policy().await?;
+        let fresh = Arc::new(Policy::index(data, &self.roles, self.clock.now()));
         self.policy.rcu(
             |current| {
                 if fresh.epoch > current.epoch { fresh.clone() } else { current.clone() }
             },
         );
+        *succeeded = number;
         Ok(())
+    }
+
+    /// Reads the policy again if a newer one is stored. Before somebody is refused by what is
+    /// in force here, another replica may have been told otherwise.
+    pub async fn catch_up(&self) -> Result<(), SourceError> {
+        if self.source.stored_epoch().await? > self.epoch() { self.refresh().await } else { Ok(()) }
     }
 
     /// The active user that a token subject stands for.
     pub fn caller(&self, subject: &str, request_id: &str) -> Option<Caller> {
         let policy = self.policy.load();
         let user = *policy.by_subject.get(subject)?;
-        self.put_together(&policy, user, request_id)
+        self.caller_in(&policy, user, request_id)
+    }
+
+    /// The active user that a certificate's name stands for.
+    pub fn caller_by_certificate(&self, name: &str, request_id: &str) -> Option<Caller> {
+        let policy = self.policy.load();
+        let user = *policy.by_certificate.get(name)?;
+        self.caller_in(&policy, user, request_id)
     }
 
     /// The active user with this id, for work done on his behalf.
     pub fn caller_of(&self, user: UserId, request_id: &str) -> Option<Caller> {
-        self.put_together(&self.policy.load(), user, request_id)
+        self.caller_in(&self.policy.load(), user, request_id)
     }
 
     /// Proof that the caller holds `P` somewhere.
     pub fn require<P: Permission>(&self, caller: &Caller) -> Result<Grant<P>, Denied> {
-        if caller.holds_somewhere(P::KEY, P::LEVEL) {
-            Ok(Grant::new(caller.clone()))
+        caller.require()
+    }
+
+    /// Whether an active user holds `P` on rows of `tenant` now.
+    pub fn allows<P: Permission>(&self, user: UserId, tenant: Tenant) -> bool {
+        let policy = self.policy.load();
+        let Some(person) = policy.users.get(&user).filter(|person| person.record.active) else {
+            return false;
+        };
+        let now = self.clock.now();
+        if person.is_current(now) {
+            person.rights.holds::<P>(tenant)
         } else {
-            Err(Denied::of::<P>(None))
+            policy.put_together(person, &self.roles, now).holds::<P>(tenant)
         }
     }
 
-    fn put_together(&self, policy: &Policy, user: UserId, request_id: &str) -> Option<Caller> {
+    fn caller_in(&self, policy: &Policy, user: UserId, request_id: &str) -> Option<Caller> {
         let person = policy.users.get(&user).filter(|person| person.record.active)?;
         let now = self.clock.now();
-        let teams = self.teams(person, now);
-        let (system, system_roles) = self.system(person, now);
-        let mut personal = self.roles.grants("base-personal");
-        if person.record.may_apply {
-            personal = personal.union(self.roles.grants("base-may-apply"));
-        }
-        let mut global = self.roles.grants("base-global");
-        if system.has(Key::GlobalManage, Level::Admin) {
-            global = global.union(self.roles.grants("global-manager"));
-        }
+        let rights = if person.is_current(now) {
+            person.rights.clone()
+        } else {
+            Arc::new(policy.put_together(person, &self.roles, now))
+        };
         Some(Caller(Arc::new(Inner {
-            user,
+            rights,
             epoch: policy.epoch,
             request_id: request_id.to_owned(),
-            teams,
-            personal,
-            global,
-            system,
-            system_roles,
             checked_at: now,
         })))
-    }
-
-    fn teams(&self, person: &Person, now: Timestamp) -> Vec<Membership> {
-        let mut teams: HashMap<TeamId, Membership> = HashMap::new();
-        for held in live(&person.assignments, now) {
-            let AssignmentScope::Team(team) = held.scope else { continue };
-            let entry = teams.entry(team).or_insert_with(|| Membership {
-                team,
-                levels: Levels::NONE,
-                roles: Vec::new(),
-            });
-            entry.levels = entry.levels.union(self.roles.grants(&held.role));
-            entry.roles.push(held.role.clone());
-        }
-        let mut teams: Vec<_> = teams.into_values().collect();
-        teams.sort_by_key(|held| held.team);
-        teams.iter_mut().for_each(|held| held.roles.sort());
-        teams
-    }
-
-    fn system(&self, person: &Person, now: Timestamp) -> (Levels, Vec<String>) {
-        let held = live(&person.assignments, now).filter(|a| a.scope == AssignmentScope::System);
-        held.fold((Levels::NONE, Vec::new()), |(levels, mut names), assignment| {
-            names.push(assignment.role.clone());
-            (levels.union(self.roles.grants(&assignment.role)), names)
-        })
     }
 }
 
@@ -154,19 +174,119 @@ fn live(assignments: &[Assignment], now: Timestamp) -> impl Iterator<Item = &Ass
     assignments.iter().filter(move |held| held.expires_at.is_none_or(|end| end > now))
 }
 
+impl Person {
+    /// Clocks may go back, too: then roles that had ended hold again.
+    fn is_current(&self, now: Timestamp) -> bool {
+        now >= self.from && self.until.is_none_or(|end| now < end)
+    }
+}
+
 impl Policy {
-    fn index(data: PolicyData) -> Self {
-        let by_subject = data.users.iter().map(|user| (user.subject.clone(), user.user)).collect();
-        let mut users: HashMap<UserId, Person> = data
-            .users
-            .into_iter()
-            .map(|record| (record.user, Person { record, assignments: Vec::new() }))
-            .collect();
+    fn index(data: PolicyData, table: &RoleTable, now: Timestamp) -> Self {
+        let mut held: HashMap<UserId, Vec<Assignment>> = HashMap::new();
         for assignment in data.assignments {
-            if let Some(person) = users.get_mut(&assignment.user) {
-                person.assignments.push(assignment);
+            held.entry(assignment.user).or_default().push(assignment);
+        }
+        let mut policy = Self {
+            epoch: data.epoch,
+            roles: data.roles.into_iter().map(|role| (role.id, role)).collect(),
+            users: HashMap::with_capacity(data.users.len()),
+            by_subject: HashMap::new(),
+            by_certificate: HashMap::new(),
+        };
+        for record in data.users {
+            let user = record.user;
+            if let Some(subject) = &record.subject {
+                policy.by_subject.insert(subject.clone(), user);
+            }
+            if let Some(name) = &record.certificate_name {
+                policy.by_certificate.insert(name.clone(), user);
+            }
+            let assignments = held.remove(&user).unwrap_or_default();
+            let until = live(&assignments, now).filter_map(|held| held.expires_at).min();
+            let rights = Arc::new(policy.rights(&record, &assignments, table, now));
+            policy.users.insert(user, Person { record, assignments, rights, from: now, until });
+        }
+        policy
+    }
+
+    fn put_together(&self, person: &Person, table: &RoleTable, now: Timestamp) -> Rights {
+        self.rights(&person.record, &person.assignments, table, now)
+    }
+
+    fn rights(
+        &self,
+        record: &UserRecord,
+        assignments: &[Assignment],
+        table: &RoleTable,
+        now: Timestamp,
+    ) -> Rights {
+        let mut teams: HashMap<TeamId, Membership> = HashMap::new();
+        let mut system_roles = Vec::new();
+        for assignment in live(assignments, now) {
+            let held = self.held(assignment, table);
+            match assignment.scope {
+                AssignmentScope::System => system_roles.push(held),
+                AssignmentScope::Team(team) => {
+                    let none = || Membership { team, levels: Levels::NONE, roles: Vec::new() };
+                    let entry = teams.entry(team).or_insert_with(none);
+                    entry.levels = entry.levels.union(held.levels);
+                    entry.roles.push(held);
+                }
             }
         }
-        Self { epoch: data.epoch, users, by_subject }
+        let mut teams: Vec<_> = teams.into_values().collect();
+        teams.sort_by_key(|held| held.team);
+        teams.iter_mut().for_each(|held| held.roles.sort_by(by_name));
+        system_roles.sort_by(by_name);
+        let system =
+            system_roles.iter().fold(Levels::NONE, |levels, held| levels.union(held.levels));
+        Rights {
+            user: record.user,
+            kind: record.kind,
+            teams,
+            personal: base(table, "base-personal", record.may_apply, "base-may-apply"),
+            global: base(
+                table,
+                "base-global",
+                system.has(Key::GlobalManage, Level::Admin),
+                "global-manager",
+            ),
+            system,
+            system_roles,
+        }
     }
+
+    /// What one assignment grants where it is held. A team's own role grants nothing in
+    /// another team, and nothing system-wide; neither does a standard role out of its place.
+    fn held(&self, assignment: &Assignment, table: &RoleTable) -> HeldRole {
+        let (name, levels) = match (&assignment.role, assignment.scope) {
+            (Role::Standard(name), AssignmentScope::Team(_)) => {
+                (name.clone(), table.grants(name).in_team())
+            }
+            (Role::Standard(name), AssignmentScope::System) => (name.clone(), table.grants(name)),
+            (Role::Custom(id), scope) => match self.roles.get(id) {
+                Some(role) if scope == AssignmentScope::Team(role.team) => {
+                    (role.slug.clone(), role.levels.in_team())
+                }
+                _ => (assignment.role.stored(), Levels::NONE),
+            },
+        };
+        HeldRole {
+            name,
+            role: assignment.role.clone(),
+            levels,
+            expires_at: assignment.expires_at,
+            source: assignment.source,
+        }
+    }
+}
+
+fn by_name(one: &HeldRole, other: &HeldRole) -> std::cmp::Ordering {
+    (&one.name, &one.role).cmp(&(&other.name, &other.role))
+}
+
+fn base(table: &RoleTable, role: &str, more: bool, further: &str) -> Levels {
+    let levels = table.grants(role);
+    if more { levels.union(table.grants(further)) } else { levels }
 }

@@ -4,7 +4,25 @@ use std::sync::Arc;
 
 use primitives::{TeamId, Tenant, Timestamp, UserId};
 
-use crate::{GlobalRule, Key, Level, Levels, Permission, Tenanted, Visible};
+use crate::{
+    AssignmentScope, AssignmentSource, Denied, GlobalRule, Grant, Key, Level, Levels, Permission,
+    Role, Tenanted, UserKind, Visible,
+};
+
+/// One role that is held somewhere.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct HeldRole {
+    /// Short name for people: `developer`, or a custom role's slug.
+    pub name: String,
+    /// Which role.
+    pub role: Role,
+    /// What it grants.
+    pub levels: Levels,
+    /// Ends on its own, if set.
+    pub expires_at: Option<Timestamp>,
+    /// Who decided that it is held.
+    pub source: AssignmentSource,
+}
 
 /// One team a caller belongs to.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -13,8 +31,53 @@ pub struct Membership {
     pub team: TeamId,
     /// What all roles held there grant together.
     pub levels: Levels,
-    /// Role names, sorted.
-    pub roles: Vec<String>,
+    /// The roles, by name.
+    pub roles: Vec<HeldRole>,
+}
+
+impl Membership {
+    /// Whether a role of this name is held.
+    pub fn holds(&self, name: &str) -> bool {
+        self.roles.iter().any(|held| held.name == name)
+    }
+}
+
+/// What one active user may do, at one epoch: shared by all his calls.
+#[derive(Debug)]
+pub(crate) struct Rights {
+    pub(crate) user: UserId,
+    pub(crate) kind: UserKind,
+    /// By team.
+    pub(crate) teams: Vec<Membership>,
+    pub(crate) personal: Levels,
+    pub(crate) global: Levels,
+    pub(crate) system: Levels,
+    pub(crate) system_roles: Vec<HeldRole>,
+}
+
+impl Rights {
+    /// What is held on rows of `tenant`.
+    pub(crate) fn levels_in(&self, tenant: Tenant) -> Levels {
+        match tenant {
+            Tenant::Team(team) => self
+                .teams
+                .binary_search_by_key(&team, |held| held.team)
+                .ok()
+                .and_then(|at| self.teams.get(at))
+                .map_or(Levels::NONE, |held| held.levels),
+            Tenant::Person(user) if user == self.user => self.personal,
+            Tenant::Person(_) => Levels::NONE,
+            Tenant::Global => self.global,
+        }
+    }
+
+    /// Whether permission `P` holds on rows of `tenant`.
+    pub(crate) fn holds<P: Permission>(&self, tenant: Tenant) -> bool {
+        self.levels_in(tenant).has(P::KEY, P::LEVEL)
+            || (tenant == Tenant::Global
+                && P::GLOBAL == GlobalRule::AnyTeam
+                && self.teams.iter().any(|held| held.levels.has(P::KEY, P::LEVEL)))
+    }
 }
 
 /// An authenticated, active user with the rights of one policy epoch.
@@ -23,21 +86,21 @@ pub struct Caller(pub(crate) Arc<Inner>);
 
 #[derive(Debug)]
 pub(crate) struct Inner {
-    pub(crate) user: UserId,
+    pub(crate) rights: Arc<Rights>,
     pub(crate) epoch: i64,
     pub(crate) request_id: String,
-    pub(crate) teams: Vec<Membership>,
-    pub(crate) personal: Levels,
-    pub(crate) global: Levels,
-    pub(crate) system: Levels,
-    pub(crate) system_roles: Vec<String>,
     pub(crate) checked_at: Timestamp,
 }
 
 impl Caller {
     /// Who it is.
     pub fn user(&self) -> UserId {
-        self.0.user
+        self.0.rights.user
+    }
+
+    /// Whether a human can be held to account for what is done in this name.
+    pub fn is_person(&self) -> bool {
+        self.0.rights.kind == UserKind::Person
     }
 
     /// The policy epoch these rights belong to.
@@ -52,12 +115,12 @@ impl Caller {
 
     /// Teams the caller belongs to, by id.
     pub fn teams(&self) -> &[Membership] {
-        &self.0.teams
+        &self.0.rights.teams
     }
 
-    /// Names of system-wide roles.
-    pub fn system_roles(&self) -> &[String] {
-        &self.0.system_roles
+    /// System-wide roles, by name.
+    pub fn system_roles(&self) -> &[HeldRole] {
+        &self.0.rights.system_roles
     }
 
     /// When the rights were put together.
@@ -67,37 +130,51 @@ impl Caller {
 
     /// What the caller holds on rows of `tenant`.
     pub fn levels_in(&self, tenant: Tenant) -> Levels {
-        match tenant {
-            Tenant::Team(team) => self
-                .0
-                .teams
-                .iter()
-                .find(|held| held.team == team)
-                .map_or(Levels::NONE, |held| held.levels),
-            Tenant::Person(user) if user == self.0.user => self.0.personal,
-            Tenant::Person(_) => Levels::NONE,
-            Tenant::Global => self.0.global,
-        }
+        self.0.rights.levels_in(tenant)
     }
 
     /// What the caller holds system-wide.
     pub fn system_levels(&self) -> Levels {
-        self.0.system
+        self.0.rights.system
     }
 
     /// Whether permission `P` holds on rows of `tenant`.
     pub fn holds<P: Permission>(&self, tenant: Tenant) -> bool {
-        self.levels_in(tenant).has(P::KEY, P::LEVEL)
-            || (tenant == Tenant::Global
-                && P::GLOBAL == GlobalRule::AnyTeam
-                && self.0.teams.iter().any(|held| held.levels.has(P::KEY, P::LEVEL)))
+        self.0.rights.holds::<P>(tenant)
     }
 
     /// Whether `key` is held at `level` anywhere.
     pub fn holds_somewhere(&self, key: Key, level: Level) -> bool {
-        let own = [self.0.personal, self.0.global, self.0.system];
+        let rights = &self.0.rights;
+        let own = [rights.personal, rights.global, rights.system];
         own.iter().any(|levels| levels.has(key, level))
-            || self.0.teams.iter().any(|held| held.levels.has(key, level))
+            || rights.teams.iter().any(|held| held.levels.has(key, level))
+    }
+
+    /// Proof that `P` is held somewhere.
+    pub fn require<P: Permission>(&self) -> Result<Grant<P>, Denied> {
+        if self.holds_somewhere(P::KEY, P::LEVEL) {
+            Ok(Grant::new(self.clone()))
+        } else {
+            Err(Denied::of::<P>(None))
+        }
+    }
+
+    /// Nobody hands on a level that he does not hold in the same place: the first key of
+    /// `levels` that is above the caller's own is refused.
+    pub fn may_grant(&self, scope: AssignmentScope, levels: Levels) -> Result<(), Denied> {
+        let (own, tenant) = match scope {
+            AssignmentScope::Team(team) => {
+                let tenant = Tenant::Team(team);
+                (self.levels_in(tenant), Some(tenant))
+            }
+            AssignmentScope::System => (self.system_levels(), None),
+        };
+        let above = Key::ALL.iter().find(|key| levels.of(**key) > own.of(**key));
+        match above {
+            Some(key) => Err(Denied { key: *key, level: levels.of(*key), tenant }),
+            None => Ok(()),
+        }
     }
 
     /// What the caller can see.

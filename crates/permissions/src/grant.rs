@@ -100,6 +100,15 @@ impl<P: Permission> Grant<P> {
         Cleared { row }
     }
 
+    /// Proves that `P` holds system-wide, whoever the rows belong to.
+    pub fn admit_system(&self) -> Result<SystemAdmitted<P>, Denied> {
+        if self.caller.system_levels().has(P::KEY, P::LEVEL) {
+            Ok(SystemAdmitted { permission: PhantomData })
+        } else {
+            Err(Denied::of::<P>(None))
+        }
+    }
+
     /// Proves that `P` holds in a tenant in which something is to be created.
     /// The tenant must be visible; the caller of this function has checked that
     /// and answers `TEAM_NOT_FOUND` otherwise.
@@ -222,6 +231,19 @@ impl<P> TenantAdmitted<P> {
             row.tenant() == self.tenant,
             "a new row must belong to the tenant that was checked"
         );
+        Cleared { row }
+    }
+}
+
+/// `P` held system-wide: the right to rows of the directory, whoever they belong to.
+#[derive(Debug)]
+pub struct SystemAdmitted<P> {
+    permission: PhantomData<fn() -> P>,
+}
+
+impl<P: Permission> SystemAdmitted<P> {
+    /// Clears a row for saving.
+    pub fn clear<T>(&self, row: T) -> Cleared<T> {
         Cleared { row }
     }
 }

@@ -102,6 +102,16 @@ keys! {
     GlobalManage = "global.manage";
 }
 
+impl Key {
+    /// Whether the key counts system-wide only: no team's role may grant it.
+    pub const fn is_system(self) -> bool {
+        matches!(
+            self,
+            Self::DirectoryManage | Self::AdminSupport | Self::AdminOps | Self::GlobalManage
+        )
+    }
+}
+
 impl fmt::Display for Key {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(self.name())
@@ -137,6 +147,22 @@ impl Levels {
         let shift = key as u64 * 2;
         let level = level.max(self.of(key)) as u64;
         Self((self.0 & !(0b11 << shift)) | (level << shift))
+    }
+
+    /// The keys that are held, each with its level.
+    pub fn held(self) -> impl Iterator<Item = (Key, Level)> {
+        Key::ALL
+            .iter()
+            .map(move |key| (*key, self.of(*key)))
+            .filter(|(_, level)| *level != Level::None)
+    }
+
+    /// Without the keys that count system-wide only.
+    #[must_use]
+    pub fn in_team(self) -> Self {
+        self.held()
+            .filter(|(key, _)| !key.is_system())
+            .fold(Self::NONE, |levels, (key, level)| levels.with(key, level))
     }
 
     /// The higher level of each key.

@@ -18,14 +18,20 @@ mod roles;
 mod system;
 
 pub use authorizer::{Authorizer, PolicyError};
-pub use caller::{Caller, Membership, Scope};
-pub use grant::{Admitted, Cleared, Denied, Grant, TenantAdmitted, Tenanted, Visible};
+pub use caller::{Caller, HeldRole, Membership, Scope};
+pub use grant::{
+    Admitted, Cleared, Denied, Grant, SystemAdmitted, TenantAdmitted, Tenanted, Visible,
+};
 pub use level::{Key, Level, Levels};
 pub use permission::{
-    AnalyticsRead, AuditRead, CodeEdit, CodeUse, GlobalRule, ItemsCreate, ItemsEdit, ItemsManage,
-    Permission, RepositoriesManage, WorkflowsCreate, WorkflowsDelete, WorkflowsManage,
-    WorkflowsView,
+    AdminOps, AdminSupport, AnalyticsRead, AuditRead, CodeEdit, CodeUse, DirectoryAdmin,
+    DirectoryRead, DirectoryWrite, GlobalRule, ItemsCreate, ItemsEdit, ItemsManage, Permission,
+    RepositoriesManage, TeamAdmin, TeamRead, TeamWrite, WorkflowsCreate, WorkflowsDelete,
+    WorkflowsManage, WorkflowsView,
 };
-pub use policy::{Assignment, AssignmentScope, PolicyData, PolicySource, SourceError, UserRecord};
-pub use roles::{RoleTable, RoleTableError, TEAM_ROLES};
+pub use policy::{
+    Assignment, AssignmentScope, AssignmentSource, CustomRole, PolicyData, PolicySource, Role,
+    SourceError, UserKind, UserRecord,
+};
+pub use roles::{RoleTable, RoleTableError, SYSTEM_ROLES, TEAM_ROLES};
 pub use system::{Reporter, Seeder};

@@ -59,4 +59,20 @@ permissions! {
     RepositoriesManage = RepositoriesManage Write;
     /// `audit.read` READ.
     AuditRead = AuditRead Read;
+    /// `team.manage` READ: see who holds what.
+    TeamRead = TeamManage Read;
+    /// `team.manage` WRITE: members and their roles.
+    TeamWrite = TeamManage Write;
+    /// `team.manage` ADMIN: the team itself and its own roles.
+    TeamAdmin = TeamManage Admin;
+    /// `directory.manage` READ: people and teams as metadata.
+    DirectoryRead = DirectoryManage Read;
+    /// `directory.manage` WRITE: people, teams, first admins.
+    DirectoryWrite = DirectoryManage Write;
+    /// `directory.manage` ADMIN: system roles, the end of a team.
+    DirectoryAdmin = DirectoryManage Admin;
+    /// `admin.support` READ: metadata of everything.
+    AdminSupport = AdminSupport Read;
+    /// `admin.ops` ADMIN: switches of the whole system.
+    AdminOps = AdminOps Admin;
 }

@@ -22,6 +22,9 @@ const POLICY: &str = include_str!("../policy.csv");
 /// Roles that can be held in a team, lowest first.
 pub const TEAM_ROLES: [&str; 5] = ["guest", "member", "developer", "lead", "admin"];
 
+/// Roles that are held system-wide, lowest first.
+pub const SYSTEM_ROLES: [&str; 2] = ["support", "founder"];
+
 /// The role table is broken; the server must not start.
 #[derive(Debug, thiserror::Error)]
 pub enum RoleTableError {

@@ -8,8 +8,8 @@ use std::sync::Arc;
 
 use primitives::{Tenant, Timestamp, UserId};
 
-use crate::caller::Inner;
-use crate::{Caller, Cleared, Levels, Membership, Scope, Tenanted, Visible};
+use crate::caller::{Inner, Rights};
+use crate::{Caller, Cleared, Levels, Membership, Scope, Tenanted, UserKind, Visible};
 
 /// Start-up only: clears the rows that come with the server.
 #[derive(Clone, Copy, Debug)]
@@ -61,14 +61,17 @@ impl Reporter {
             Tenant::Person(_) | Tenant::Global => Vec::new(),
         };
         let caller = Caller(Arc::new(Inner {
-            user: principal,
+            rights: Arc::new(Rights {
+                user: principal,
+                kind: UserKind::Person,
+                teams,
+                personal: Levels::NONE,
+                global: Levels::NONE,
+                system: Levels::NONE,
+                system_roles: Vec::new(),
+            }),
             epoch,
             request_id: request_id.to_owned(),
-            teams,
-            personal: Levels::NONE,
-            global: Levels::NONE,
-            system: Levels::NONE,
-            system_roles: Vec::new(),
             checked_at: now,
         }));
         Self { caller, tenant }

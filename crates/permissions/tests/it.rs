@@ -8,8 +8,8 @@ use std::sync::Arc;
 use async_trait::async_trait;
 use casbin::{CoreApi, DefaultModel, Enforcer, MemoryAdapter, MgmtApi};
 use permissions::{
-    Assignment, AssignmentScope, Authorizer, CodeEdit, Key, Level, PolicyData, PolicySource,
-    RoleTable, SourceError, Tenanted, UserRecord, WorkflowsView,
+    Assignment, AssignmentScope, AssignmentSource, Authorizer, CodeEdit, Key, Level, PolicyData,
+    PolicySource, RoleTable, SourceError, Tenanted, UserRecord, WorkflowsView,
 };
 use primitives::{Clock, TeamId, Tenant, Timestamp, UserId};
 use proptest::prelude::*;
@@ -54,13 +54,20 @@ impl Clock for At {
 struct Fixed(std::sync::Mutex<PolicyData>);
 #[async_trait]
 impl PolicySource for Fixed {
+    async fn stored_epoch(&self) -> Result<i64, SourceError> {
+        Ok(self.0.lock().unwrap().epoch)
+    }
     async fn load_policy(&self) -> Result<PolicyData, SourceError> {
         Ok(self.0.lock().unwrap().clone())
     }
 }
 
 fn user(subject: &str) -> UserRecord {
-    UserRecord { user: UserId::generate(), subject: subject.into(), active: true, may_apply: true }
+    UserRecord::person(UserId::generate(), subject)
+}
+
+fn at_epoch(epoch: i64, users: Vec<UserRecord>) -> PolicyData {
+    PolicyData { epoch, users, ..Default::default() }
 }
 
 async fn authorizer(data: PolicyData) -> (Authorizer, Arc<Fixed>) {
@@ -105,8 +112,10 @@ proptest! {
                 role: ROLES[*role].into(),
                 // 0: forever, 1: over, 2: still running.
                 expires_at: [None, Some(99), Some(101)][*end as usize].map(Timestamp::from_micros),
+                source: AssignmentSource::Given,
             }).collect();
-            let data = PolicyData { epoch: 1, users: vec![ann], assignments: assignments.clone() };
+            let assigned = assignments.clone();
+            let data = PolicyData { epoch: 1, users: vec![ann], assignments: assigned, ..Default::default() };
             let (authorizer, _) = authorizer(data).await;
             let caller = authorizer.caller("ann", "r").unwrap();
             for team in &teams {
@@ -116,7 +125,7 @@ proptest! {
                             held.scope == AssignmentScope::Team(*team)
                                 && held.expires_at != Some(Timestamp::from_micros(99))
                                 && enforcer
-                                    .enforce((format!("role:{}", held.role), key.name(), level.name()))
+                                    .enforce((format!("role:{}", held.role.stored()), key.name(), level.name()))
                                     .unwrap()
                         });
                         let set = caller.levels_in(Tenant::Team(*team)).has(*key, level);
@@ -145,9 +154,10 @@ async fn visible_admitted_and_denied() {
         scope: AssignmentScope::Team(core),
         role: "member".into(),
         expires_at: None,
+        source: AssignmentSource::Given,
     };
-    let data =
-        PolicyData { epoch: 3, users: vec![ann.clone(), bob.clone()], assignments: vec![member] };
+    let users = vec![ann.clone(), bob.clone()];
+    let data = PolicyData { epoch: 3, users, assignments: vec![member], ..Default::default() };
     let (authorizer, _) = authorizer(data).await;
     let caller = authorizer.caller("ann", "r").unwrap();
     let scope = caller.scope();
@@ -168,18 +178,17 @@ async fn visible_admitted_and_denied() {
 #[tokio::test]
 async fn inactive_users_are_unknown_and_only_a_newer_policy_replaces_the_old_one() {
     let mut ann = user("ann");
-    let data = PolicyData { epoch: 5, users: vec![ann.clone()], assignments: vec![] };
+    let data = at_epoch(5, vec![ann.clone()]);
     let (authorizer, source) = authorizer(data).await;
     assert!(authorizer.caller("ann", "r").is_some());
     ann.active = false;
-    *source.0.lock().unwrap() = PolicyData { epoch: 4, users: vec![], assignments: vec![] };
+    *source.0.lock().unwrap() = at_epoch(4, vec![]);
     authorizer.refresh().await.unwrap();
     assert!(
         authorizer.caller("ann", "r").is_some(),
         "an older policy must not replace a newer one"
     );
-    *source.0.lock().unwrap() =
-        PolicyData { epoch: 6, users: vec![ann.clone()], assignments: vec![] };
+    *source.0.lock().unwrap() = at_epoch(6, vec![ann.clone()]);
     authorizer.refresh().await.unwrap();
     assert!(authorizer.caller("ann", "r").is_none());
     assert!(authorizer.caller_of(ann.user, "r").is_none());

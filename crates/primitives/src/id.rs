@@ -43,6 +43,10 @@ kinds! {
     User, UserId, "users", "USER";
     /// A group of people that owns things.
     Team, TeamId, "teams", "TEAM";
+    /// A role that a team made for itself.
+    CustomRole, RoleId, "roles", "ROLE";
+    /// One role held by one user in one place.
+    RoleAssignment, RoleAssignmentId, "roleAssignments", "ROLE_ASSIGNMENT";
     /// A definition of stages that items move through.
     Workflow, WorkflowId, "workflows", "WORKFLOW";
     /// A reusable blueprint of a workflow.

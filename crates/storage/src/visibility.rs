@@ -114,7 +114,8 @@ pub(crate) mod tests {
 
     use async_trait::async_trait;
     use permissions::{
-        Assignment, AssignmentScope, Authorizer, PolicyData, PolicySource, SourceError, UserRecord,
+        Assignment, AssignmentScope, AssignmentSource, Authorizer, PolicyData, PolicySource,
+        SourceError, UserRecord,
     };
     use primitives::{SystemClock, TeamId, UserId};
     use sea_orm::StatementBuilder;
@@ -133,6 +134,10 @@ pub(crate) mod tests {
 
     #[async_trait]
     impl PolicySource for OnePerson {
+        async fn stored_epoch(&self) -> std::result::Result<i64, SourceError> {
+            Ok(1)
+        }
+
         async fn load_policy(&self) -> std::result::Result<PolicyData, SourceError> {
             let user = UserId::from_uuid(USER);
             let held = |team: &Uuid| Assignment {
@@ -140,10 +145,11 @@ pub(crate) mod tests {
                 scope: AssignmentScope::Team(TeamId::from_uuid(*team)),
                 role: "member".into(),
                 expires_at: None,
+                source: AssignmentSource::Given,
             };
-            let record = UserRecord { user, subject: "a".into(), active: true, may_apply: true };
+            let users = vec![UserRecord::person(user, "a")];
             let assignments = self.teams.iter().map(held).collect();
-            Ok(PolicyData { epoch: 1, users: vec![record], assignments })
+            Ok(PolicyData { epoch: 1, users, assignments, ..PolicyData::default() })
         }
     }
 

@@ -2,7 +2,7 @@
 
 use api::permissions as wire;
 use directory::Person;
-use permissions::{Caller, Key, Level, Levels, Membership};
+use permissions::{Caller, HeldRole, Key, Level, Levels, Membership};
 use primitives::{Checked, InvalidArgs, Tenant};
 
 /// The caller as he sees himself.
@@ -14,7 +14,7 @@ pub(crate) fn me(person: Person, caller: &Caller) -> wire::GetMeResponse {
         user: caller.user().to_string(),
         display_name: person.user.display_name,
         memberships,
-        system_roles: caller.system_roles().to_vec(),
+        system_roles: names(caller.system_roles()),
         may_apply: person.user.may_apply,
         personal_permissions: effective(caller.levels_in(Tenant::Person(caller.user()))),
         global_permissions: effective(
@@ -29,9 +29,13 @@ fn membership(held: &Membership, person: &Person) -> wire::Membership {
         team: held.team.to_string(),
         slug: team.map(|team| team.slug.clone()).unwrap_or_default(),
         display_name: team.map(|team| team.display_name.clone()).unwrap_or_default(),
-        roles: held.roles.clone(),
+        roles: names(&held.roles),
         permissions: effective(held.levels),
     }
+}
+
+fn names(roles: &[HeldRole]) -> Vec<String> {
+    roles.iter().map(|held| held.name.clone()).collect()
 }
 
 /// What is held, by key.

@@ -9,7 +9,7 @@ use async_trait::async_trait;
 use audit::{AuditEvent, Outcome, RefusalSink};
 use http::{HeaderMap, HeaderName, HeaderValue};
 use permissions::{
-    Assignment, AssignmentScope, Authorizer, CodeEdit, Denied, PolicyData, PolicySource,
+    Assignment, AssignmentScope, AssignmentSource, Authorizer, CodeEdit, Denied, PolicyData, PolicySource,
     SourceError, UserRecord,
 };
 use primitives::{Classify as _, SystemClock, TeamId, Tenant, UserId};
@@ -38,23 +38,33 @@ struct People {
 
 #[async_trait]
 impl PolicySource for People {
+    async fn stored_epoch(&self) -> Result<i64, SourceError> {
+        Ok(self.load_policy().await?.epoch)
+    }
     async fn load_policy(&self) -> Result<PolicyData, SourceError> {
         let bob = record(self.bob, "bob", true);
         let gone = record(UserId::generate(), "gone", false);
         let extra = self.extra.lock().unwrap().clone();
-        let role = "developer".to_owned();
+        let role = "developer".into();
         let scope = AssignmentScope::Team(self.team);
-        let held = Assignment { user: self.bob, scope, role, expires_at: None };
+        let held = Assignment {
+            user: self.bob,
+            scope,
+            role,
+            expires_at: None,
+            source: AssignmentSource::Given,
+        };
         Ok(PolicyData {
             epoch: 1 + i64::try_from(extra.len()).unwrap(),
             users: [vec![bob, gone], extra].concat(),
             assignments: vec![held],
+            ..PolicyData::default()
         })
     }
 }
 
 fn record(user: UserId, subject: &str, active: bool) -> UserRecord {
-    UserRecord { user, subject: subject.to_owned(), active, may_apply: false }
+    UserRecord { active, may_apply: false, ..UserRecord::person(user, subject) }
 }
 
 /// Keeps what it is told.

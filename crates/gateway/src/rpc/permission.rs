@@ -2,7 +2,7 @@
 
 use api::permissions::permission_service_server::PermissionService;
 use api::permissions::{CheckPermissionRequest, CheckPermissionResponse};
-use permissions::{Caller, Key, Level, RoleTable};
+use permissions::{Caller, Key, Level};
 use primitives::{Checked, Tenant};
 use tonic::{Request, Response, Status};
 
@@ -29,7 +29,7 @@ impl PermissionService for Rpc {
                 let question = Question::of(request, place)?;
                 // Meets the database, so that an outdated answer is noticed.
                 self.services().people.person(&caller).await?;
-                Ok(question.answer(&caller, self.0.authorizer.roles()))
+                Ok(question.answer(&caller))
             })
             .await?;
         Ok(Response::new(answer))
@@ -55,8 +55,8 @@ impl Question {
         Ok(Self { key, level, place })
     }
 
-    fn answer(self, caller: &Caller, roles: &RoleTable) -> CheckPermissionResponse {
-        let grounds = self.grounds(caller, roles);
+    fn answer(self, caller: &Caller) -> CheckPermissionResponse {
+        let grounds = self.grounds(caller);
         let held = grounds.iter().map(|(held, _)| *held).max().unwrap_or_default();
         let from: Vec<_> = grounds.into_iter().map(|(_, from)| from).collect();
         let reason = if from.is_empty() {
@@ -69,14 +69,13 @@ impl Question {
     }
 
     /// What grants the key at some level, and where it comes from.
-    fn grounds(self, caller: &Caller, roles: &RoleTable) -> Vec<(Level, String)> {
+    fn grounds(self, caller: &Caller) -> Vec<(Level, String)> {
         let mut grounds = Vec::new();
         for held in caller.teams() {
             let team = Tenant::Team(held.team);
             if self.place.is_none_or(|place| place == team) {
-                let levels = held.roles.iter().map(|role| (roles.grants(role), role));
-                grounds.extend(levels.map(|(levels, role)| {
-                    (levels.of(self.key), format!("the role {role} in {team}"))
+                grounds.extend(held.roles.iter().map(|held| {
+                    (held.levels.of(self.key), format!("the role {} in {team}", held.name))
                 }));
             }
         }
@@ -91,8 +90,8 @@ impl Question {
         }
         if self.place.is_none_or(|place| place == Tenant::Global) {
             for role in caller.system_roles() {
-                let held = roles.grants(role).of(self.key);
-                grounds.push((held, format!("the system role {role}")));
+                let text = format!("the system role {}", role.name);
+                grounds.push((role.levels.of(self.key), text));
             }
         }
         grounds.retain(|(held, _)| *held != Level::None);

@@ -6,12 +6,13 @@
 use async_trait::async_trait;
 use directory::store::{PolicyAdmin, StoreError};
 use directory::{NewAssignment, SeedTeam, SeedUser};
-use permissions::AssignmentScope;
-use primitives::{RepositoryId, TeamId, Tenant, Timestamp, UserId};
+use permissions::{AssignmentScope, AssignmentSource, UserKind};
+use primitives::{RepositoryId, RoleAssignmentId, TeamId, Tenant, Timestamp, UserId};
 use sea_orm::sea_query::{Expr, InsertStatement, OnConflict, Query, SimpleExpr};
 use sea_orm::{ConnectionTrait, ExprTrait, StatementBuilder};
 use uuid::Uuid;
 
+use super::policy::{kind_word, source_word};
 use super::scope_columns;
 use crate::fault::{Fault, Result};
 use crate::row::directory::{app_user, kill_switch, role_assignment, team};
@@ -42,7 +43,11 @@ impl Storage {
         mut row: InsertStatement,
     ) -> Result<Uuid> {
         let tx = self.begin_unchecked().await?;
-        let conflict = OnConflict::column(key).do_nothing().to_owned();
+        let mut conflict = OnConflict::column(key);
+        conflict.do_nothing();
+        if table == "team" {
+            conflict.target_and_where(column("team", "deleted_at").is_null());
+        }
         if tx.run(row.on_conflict(conflict)).await? > 0 {
             tx.raise_epoch().await?;
         }
@@ -57,6 +62,7 @@ impl Storage {
             .expr(column("team", "id"))
             .from("team")
             .and_where(column("team", "slug").eq(slug))
+            .and_where(column("team", "deleted_at").is_null())
             .to_owned();
         match self.reader().query_one(&select).await? {
             Some(row) => Ok(Some(TeamId::from_uuid(row.try_get("", "id")?))),
@@ -98,9 +104,12 @@ fn assignment_insert(assignment: &NewAssignment, now: Timestamp) -> InsertStatem
         user_id: assignment.user.as_uuid(),
         scope_kind: scope_kind.into(),
         scope_id,
-        role: assignment.role.clone(),
+        role: assignment.role.stored(),
         expires_at: assignment.expires_at.map(Timestamp::as_micros),
         created_at: now.as_micros(),
+        id: RoleAssignmentId::generate().as_uuid(),
+        source: source_word(AssignmentSource::Given).into(),
+        creator_id: None,
     };
     let ends_elsewhen = no_end(column("role_assignment", "expires_at"))
         .ne(no_end(column("excluded", "expires_at")));
@@ -121,11 +130,15 @@ impl PolicyAdmin for Storage {
     async fn ensure_user(&self, user: &SeedUser, now: Timestamp) -> Answer<UserId> {
         let row = app_user::Model {
             id: user.id.as_uuid(),
-            subject: user.subject.clone(),
+            subject: Some(user.subject.clone()),
             display_name: user.display_name.clone(),
             active: true,
             may_apply: true,
             created_at: now.as_micros(),
+            certificate_name: None,
+            kind: kind_word(UserKind::Person).into(),
+            deactivated_at: None,
+            version: 1,
         };
         let id = self.ensure("app_user", "subject", &user.subject, insert(vec![row])).await?;
         Ok(UserId::from_uuid(id))
@@ -137,6 +150,8 @@ impl PolicyAdmin for Storage {
             slug: team.slug.clone(),
             display_name: team.display_name.clone(),
             created_at: now.as_micros(),
+            deleted_at: None,
+            version: 1,
         };
         let id = self.ensure("team", "slug", &team.slug, insert(vec![row])).await?;
         Ok(TeamId::from_uuid(id))
@@ -181,6 +196,8 @@ impl PolicyAdmin for Storage {
             tenant_id: tenant.id(),
             stopped,
             changed_at: now.as_micros(),
+            reason: String::new(),
+            changed_by: None,
         };
         let conflict = OnConflict::columns([TenantKind, TenantId])
             .update_columns([Stopped, ChangedAt])

@@ -60,7 +60,7 @@ pub(super) async fn add_person(storage: &Storage, name: &str) -> UserId {
 }
 
 pub(super) async fn assign(storage: &Storage, user: UserId, scope: AssignmentScope, role: &str) {
-    let assignment = NewAssignment { user, scope, role: role.to_owned(), expires_at: None };
+    let assignment = NewAssignment { user, scope, role: role.into(), expires_at: None };
     storage.assign(&assignment, SystemClock.now()).await.expect("a role is given");
 }
 

@@ -33,7 +33,7 @@ pub(super) fn may_claim(grant: &Grant<ItemsEdit>, row: &LockedItem, stage: &Stag
             .teams()
             .iter()
             .filter(|held| Tenant::Team(held.team) == row.item.tenant)
-            .any(|held| held.roles.contains(role)),
+            .any(|held| held.holds(role)),
     }
 }
 

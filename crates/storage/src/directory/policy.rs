@@ -1,0 +1,200 @@
+//! The policy, read for the authorizer.
+//!
+//! **Invariant:** nothing in it is older than its epoch. What changed while it was read raised
+//! the stored epoch, so that the first statement of every call notices.
+
+use std::collections::BTreeMap;
+
+use async_trait::async_trait;
+use permissions::{
+    Assignment, AssignmentSource, CustomRole, Key, Level, Levels, PolicyData, PolicySource, Role,
+    SourceError, UserKind, UserRecord,
+};
+use primitives::{Id, Timestamp, UserId};
+use sea_orm::sea_query::{Condition, Order, Query, SelectStatement};
+use sea_orm::{ConnectionTrait, EntityTrait, ExprTrait, FromQueryResult, QueryTrait};
+use uuid::Uuid;
+
+use super::scope_of;
+use crate::Storage;
+use crate::fault::{Fault, Result};
+use crate::row::broken;
+use crate::row::directory::custom_role;
+use crate::visibility::column;
+
+/// One line of the policy: the epoch, a person, and one of his roles; either may be absent.
+#[derive(FromQueryResult)]
+struct PolicyRow {
+    epoch: i64,
+    user_id: Option<Uuid>,
+    subject: Option<String>,
+    certificate_name: Option<String>,
+    kind: Option<String>,
+    active: Option<bool>,
+    may_apply: Option<bool>,
+    scope_kind: Option<String>,
+    scope_id: Option<Uuid>,
+    role: Option<String>,
+    expires_at: Option<i64>,
+    source: Option<String>,
+}
+
+/// People and assignments in one statement, so that they are from one point in time.
+fn people() -> SelectStatement {
+    Query::select()
+        .expr(column("policy_epoch", "epoch"))
+        .expr_as(column("app_user", "id"), "user_id")
+        .expr(column("app_user", "subject"))
+        .expr(column("app_user", "certificate_name"))
+        .expr(column("app_user", "kind"))
+        .expr(column("app_user", "active"))
+        .expr(column("app_user", "may_apply"))
+        .expr(column("role_assignment", "scope_kind"))
+        .expr(column("role_assignment", "scope_id"))
+        .expr(column("role_assignment", "role"))
+        .expr(column("role_assignment", "expires_at"))
+        .expr(column("role_assignment", "source"))
+        .from("policy_epoch")
+        .left_join("app_user", Condition::all())
+        .left_join(
+            "role_assignment",
+            column("role_assignment", "user_id").eq(column("app_user", "id")),
+        )
+        .order_by(("app_user", "id"), Order::Asc)
+        .to_owned()
+}
+
+/// The stored word of a kind of user.
+pub(super) const fn kind_word(kind: UserKind) -> &'static str {
+    match kind {
+        UserKind::Person => "person",
+        UserKind::Service => "service",
+    }
+}
+
+pub(super) fn kind_of(word: &str) -> Result<UserKind> {
+    match word {
+        "person" => Ok(UserKind::Person),
+        "service" => Ok(UserKind::Service),
+        other => Err(broken("kind", other)),
+    }
+}
+
+pub(super) const fn source_word(source: AssignmentSource) -> &'static str {
+    match source {
+        AssignmentSource::Given => "given",
+        AssignmentSource::Claim => "claim",
+    }
+}
+
+pub(super) fn source_of(word: &str) -> Result<AssignmentSource> {
+    match word {
+        "given" => Ok(AssignmentSource::Given),
+        "claim" => Ok(AssignmentSource::Claim),
+        other => Err(broken("source", other)),
+    }
+}
+
+/// The stored text of levels: a JSON object from key to level.
+pub(super) fn levels_text(levels: Levels) -> String {
+    let held = levels.held().map(|(key, level)| (key.name(), level.name().into()));
+    serde_json::Value::Object(held.map(|(key, level)| (key.to_owned(), level)).collect())
+        .to_string()
+}
+
+pub(super) fn levels_of(text: &str) -> Result<Levels> {
+    let held: BTreeMap<String, String> =
+        serde_json::from_str(text).map_err(|_| broken("levels", text))?;
+    held.iter().try_fold(Levels::NONE, |levels, (key, level)| {
+        match (Key::parse(key), Level::parse(level)) {
+            (Some(key), Some(level)) => Ok(levels.with(key, level)),
+            _ => Err(broken("levels", text)),
+        }
+    })
+}
+
+impl PolicyRow {
+    fn user(&self) -> Result<Option<UserRecord>> {
+        let (Some(user), Some(kind), Some(active), Some(may_apply)) =
+            (self.user_id, &self.kind, self.active, self.may_apply)
+        else {
+            return Ok(None);
+        };
+        Ok(Some(UserRecord {
+            user: UserId::from_uuid(user),
+            subject: self.subject.clone(),
+            certificate_name: self.certificate_name.clone(),
+            kind: kind_of(kind)?,
+            active,
+            may_apply,
+        }))
+    }
+
+    fn assignment(&self) -> Result<Option<Assignment>> {
+        let (Some(user), Some(kind), Some(id), Some(role), Some(source)) =
+            (self.user_id, &self.scope_kind, self.scope_id, &self.role, &self.source)
+        else {
+            return Ok(None);
+        };
+        Ok(Some(Assignment {
+            user: UserId::from_uuid(user),
+            scope: scope_of(kind, id)?,
+            role: Role::from(role.as_str()),
+            expires_at: self.expires_at.map(Timestamp::from_micros),
+            source: source_of(source)?,
+        }))
+    }
+}
+
+fn custom(row: custom_role::Model) -> Result<CustomRole> {
+    Ok(CustomRole {
+        id: Id::from_uuid(row.id),
+        team: Id::from_uuid(row.team_id),
+        levels: levels_of(&row.levels)?,
+        slug: row.slug,
+    })
+}
+
+impl Storage {
+    async fn policy(&self) -> Result<PolicyData> {
+        let rows = self.reader().query_all(&people()).await?;
+        let mut epoch = None;
+        let mut users = BTreeMap::new();
+        let mut assignments = Vec::new();
+        for row in &rows {
+            let row = PolicyRow::from_query_result(row, "")?;
+            epoch = Some(row.epoch);
+            if let Some(user) = row.user()? {
+                users.insert(user.user, user);
+            }
+            assignments.extend(row.assignment()?);
+        }
+        let epoch = epoch.ok_or_else(no_epoch)?;
+        // After the epoch: never older.
+        let roles = self.reader().query_all(&custom_role::Entity::find().into_query()).await?;
+        let roles = roles.iter().map(|row| custom(custom_role::Model::from_query_result(row, "")?));
+        let roles = roles.collect::<Result<_>>()?;
+        Ok(PolicyData { epoch, users: users.into_values().collect(), roles, assignments })
+    }
+
+    async fn epoch(&self) -> Result<i64> {
+        let select = Query::select().column("epoch").from("policy_epoch").to_owned();
+        let row = self.reader().query_one(&select).await?;
+        Ok(row.ok_or_else(no_epoch)?.try_get("", "epoch")?)
+    }
+}
+
+fn no_epoch() -> Fault {
+    Fault::Internal("policy_epoch has no row".into())
+}
+
+#[async_trait]
+impl PolicySource for Storage {
+    async fn stored_epoch(&self) -> std::result::Result<i64, SourceError> {
+        Ok(self.epoch().await?)
+    }
+
+    async fn load_policy(&self) -> std::result::Result<PolicyData, SourceError> {
+        Ok(self.policy().await?)
+    }
+}
