@@ -15,6 +15,11 @@ pub use refusal::ERROR_DOMAIN;
 /// Generated modules, nested as the packages are: they refer to each other that way.
 #[expect(clippy::all, clippy::pedantic, unreachable_pub, reason = "generated")]
 mod elohim {
+    pub mod admin {
+        pub mod v1 {
+            tonic::include_proto!("elohim.admin.v1");
+        }
+    }
     pub mod agent {
         pub mod v1 {
             tonic::include_proto!("elohim.agent.v1");
@@ -37,6 +42,7 @@ mod elohim {
     }
 }
 
+pub use elohim::admin::v1 as admin;
 pub use elohim::agent::v1 as agent;
 pub use elohim::audit::v1 as audit;
 pub use elohim::permissions::v1 as permissions;

@@ -144,6 +144,15 @@ macro_rules! listings {
 }
 
 listings! {
+    api::admin::ListUsersRequest,
+    api::admin::ListUserWorkflowsRequest,
+    api::admin::ListUserSessionsRequest,
+    api::admin::ListAllRunsRequest,
+    api::permissions::ListUsersRequest,
+    api::permissions::ListTeamsRequest,
+    api::permissions::ListMembersRequest,
+    api::permissions::ListRolesRequest,
+    api::permissions::ListRoleAssignmentsRequest,
     api::agent::ListRunsRequest,
     api::agent::ListPatchesRequest,
     api::agent::ListSessionsRequest,

@@ -1,6 +1,7 @@
 //! The handlers, one module for each service and one function for each method:
 //! parse names, ask for the grant, call the service, convert the answer.
 
+mod admin;
 mod agent;
 mod analytics;
 mod audit;

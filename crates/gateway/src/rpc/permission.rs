@@ -34,6 +34,82 @@ impl PermissionService for Rpc {
             .await?;
         Ok(Response::new(answer))
     }
+    async fn batch_check_permissions(
+        &self,
+        _request: Request<api::permissions::BatchCheckPermissionsRequest>,
+    ) -> Result<Response<api::permissions::BatchCheckPermissionsResponse>, Status> {
+        Err(crate::status::unlisted())
+    }
+
+    async fn explain_permission(
+        &self,
+        _request: Request<api::permissions::ExplainPermissionRequest>,
+    ) -> Result<Response<api::permissions::ExplainPermissionResponse>, Status> {
+        Err(crate::status::unlisted())
+    }
+
+    async fn list_effective_permissions(
+        &self,
+        _request: Request<api::permissions::ListEffectivePermissionsRequest>,
+    ) -> Result<Response<api::permissions::ListEffectivePermissionsResponse>, Status> {
+        Err(crate::status::unlisted())
+    }
+
+    async fn list_permissions(
+        &self,
+        _request: Request<api::permissions::ListPermissionsRequest>,
+    ) -> Result<Response<api::permissions::ListPermissionsResponse>, Status> {
+        Err(crate::status::unlisted())
+    }
+
+    async fn list_roles(
+        &self,
+        _request: Request<api::permissions::ListRolesRequest>,
+    ) -> Result<Response<api::permissions::ListRolesResponse>, Status> {
+        Err(crate::status::unlisted())
+    }
+
+    async fn create_role(
+        &self,
+        _request: Request<api::permissions::CreateRoleRequest>,
+    ) -> Result<Response<api::permissions::Role>, Status> {
+        Err(crate::status::unlisted())
+    }
+
+    async fn update_role(
+        &self,
+        _request: Request<api::permissions::UpdateRoleRequest>,
+    ) -> Result<Response<api::permissions::Role>, Status> {
+        Err(crate::status::unlisted())
+    }
+
+    async fn delete_role(
+        &self,
+        _request: Request<api::permissions::DeleteRoleRequest>,
+    ) -> Result<Response<api::permissions::DeleteRoleResponse>, Status> {
+        Err(crate::status::unlisted())
+    }
+
+    async fn assign_role(
+        &self,
+        _request: Request<api::permissions::AssignRoleRequest>,
+    ) -> Result<Response<api::permissions::RoleAssignment>, Status> {
+        Err(crate::status::unlisted())
+    }
+
+    async fn unassign_role(
+        &self,
+        _request: Request<api::permissions::UnassignRoleRequest>,
+    ) -> Result<Response<api::permissions::UnassignRoleResponse>, Status> {
+        Err(crate::status::unlisted())
+    }
+
+    async fn list_role_assignments(
+        &self,
+        _request: Request<api::permissions::ListRoleAssignmentsRequest>,
+    ) -> Result<Response<api::permissions::ListRoleAssignmentsResponse>, Status> {
+        Err(crate::status::unlisted())
+    }
 }
 
 /// Where the question is about; `None` is anywhere.
