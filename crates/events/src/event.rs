@@ -11,7 +11,7 @@ pub const MAX_FAN_OUT: usize = 100;
 /// Bytes of JSON a payload may have.
 pub const MAX_PAYLOAD_BYTES: usize = 64 * 1024;
 
-/// The event types this version emits and triggers may listen to.
+/// The event types this version emits.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
 pub enum EventType {
     /// A plan was made.
@@ -26,11 +26,31 @@ pub enum EventType {
     /// A patch was taken back.
     #[serde(rename = "agent.patch.reverted")]
     PatchReverted,
+    /// Somebody is no longer a member of a team: [`crate::Departure::Left`].
+    #[serde(rename = "directory.member.left")]
+    MemberLeft,
+    /// Somebody is no longer a user: [`crate::Departure::Deactivated`].
+    #[serde(rename = "directory.user.deactivated")]
+    UserDeactivated,
+    /// A team is no more: [`crate::Departure::TeamDeleted`].
+    #[serde(rename = "directory.team.deleted")]
+    TeamDeleted,
 }
 
 impl EventType {
     /// All of them.
-    pub const ALL: [Self; 4] =
+    pub const ALL: [Self; 7] = [
+        Self::PlanCompleted,
+        Self::ApplySuccess,
+        Self::ApplyFailure,
+        Self::PatchReverted,
+        Self::MemberLeft,
+        Self::UserDeactivated,
+        Self::TeamDeleted,
+    ];
+
+    /// Those that triggers may listen to.
+    pub const FOR_TRIGGERS: [Self; 4] =
         [Self::PlanCompleted, Self::ApplySuccess, Self::ApplyFailure, Self::PatchReverted];
 
     /// The dotted text.
@@ -40,12 +60,33 @@ impl EventType {
             Self::ApplySuccess => "agent.apply.success",
             Self::ApplyFailure => "agent.apply.failure",
             Self::PatchReverted => "agent.patch.reverted",
+            Self::MemberLeft => "directory.member.left",
+            Self::UserDeactivated => "directory.user.deactivated",
+            Self::TeamDeleted => "directory.team.deleted",
+        }
+    }
+
+    /// What happened, in a few words for people.
+    pub const fn headline(self) -> &'static str {
+        match self {
+            Self::PlanCompleted => "Plan made",
+            Self::ApplySuccess => "Patch applied",
+            Self::ApplyFailure => "Patch failed",
+            Self::PatchReverted => "Patch reverted",
+            Self::MemberLeft => "Member left",
+            Self::UserDeactivated => "User deactivated",
+            Self::TeamDeleted => "Team deleted",
         }
     }
 
     /// Reads [`EventType::as_str`] back.
     pub fn parse(text: &str) -> Option<Self> {
         Self::ALL.into_iter().find(|kind| kind.as_str() == text)
+    }
+
+    /// Reads the text of a type that triggers may listen to; `None` for any other.
+    pub fn parse_for_trigger(text: &str) -> Option<Self> {
+        Self::FOR_TRIGGERS.into_iter().find(|kind| kind.as_str() == text)
     }
 }
 
@@ -93,6 +134,22 @@ impl EventRecord {
             root: self.cause.map_or(self.id, |cause| cause.root),
             parent: self.id,
             depth: self.cause.map_or(0, |cause| cause.depth).saturating_add(1),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn each_type_reads_back_and_triggers_hear_nothing_of_the_directory() {
+        for kind in EventType::ALL {
+            assert_eq!(EventType::parse(kind.as_str()), Some(kind));
+            let heard = EventType::parse_for_trigger(kind.as_str());
+            assert_eq!(heard, (!kind.as_str().starts_with("directory.")).then_some(kind));
+            let stored = serde_json::to_value(kind).unwrap();
+            assert_eq!(stored, kind.as_str());
         }
     }
 }

@@ -5,12 +5,16 @@
 
 #![warn(missing_docs)]
 
+mod departure;
 mod event;
 mod once;
 pub mod port;
 mod run_order;
 
+pub use departure::Departure;
 pub use event::{Cause, EventRecord, EventType, MAX_DEPTH, MAX_FAN_OUT, MAX_PAYLOAD_BYTES};
 pub use once::Once;
-pub use port::{ClaimedEvent, EventError, Outbox, OutboxQueue, Requests, Wakeups};
+pub use port::{
+    ClaimedEvent, EventError, Lease, Outbox, OutboxQueue, Rate, Requests, SharedLimits, Wakeups,
+};
 pub use run_order::RunOrder;

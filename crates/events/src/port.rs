@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use async_trait::async_trait;
-use primitives::{EventId, Timestamp};
+use primitives::{EventId, Timestamp, UserId};
 use serde_json::Value;
 
 use crate::{EventRecord, Once};
@@ -92,6 +92,42 @@ pub trait Retention: Send + Sync {
     /// Forgets remembered answers older than this (at least 24 h) by database time; returns
     /// how many.
     async fn forget_answers(&self, older_than: Duration) -> Result<u64, EventError>;
+}
+
+/// How often something may be done: `burst` at once after a rest, `per_second` in the long run.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Rate {
+    /// In the long run. At least 1.
+    pub per_second: u32,
+    /// After a rest. At least 1.
+    pub burst: u32,
+}
+
+/// Permits that one process may spend.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Lease {
+    /// How many; none when the rate is used up.
+    pub permits: u32,
+    /// How long until there is one again; zero when some were given.
+    pub wait: Duration,
+}
+
+/// What callers have spent of their rates, in all processes together. Beside [`Requests`]
+/// because it is the other thing that edges ask each other about through the database.
+#[async_trait]
+pub trait SharedLimits: Send + Sync {
+    /// Takes up to `most` permits for calls of one class by one user, by database time: as
+    /// many as the rate has left, in one statement. What is taken is spent.
+    async fn lease(
+        &self,
+        user: UserId,
+        class: &str,
+        rate: Rate,
+        most: u32,
+    ) -> Result<Lease, EventError>;
+
+    /// Forgets who has spent nothing for this long; returns how many.
+    async fn forget_spent(&self, older_than: Duration) -> Result<u64, EventError>;
 }
 
 /// Tells workers of this process that there is something to do.

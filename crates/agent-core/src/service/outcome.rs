@@ -85,12 +85,7 @@ pub(crate) fn apply_event(
     cause: Option<Cause>,
     time: Timestamp,
 ) -> EventRecord {
-    let what = match kind {
-        EventType::PlanCompleted => "Plan made",
-        EventType::ApplySuccess => "Patch applied",
-        EventType::ApplyFailure => "Patch failed",
-        EventType::PatchReverted => "Patch reverted",
-    };
+    let what = kind.headline();
     let summary = match (report.summary.trim(), report.reason) {
         ("", Some(reason)) => format!("{what}: {reason}"),
         ("", None) => what.to_owned(),

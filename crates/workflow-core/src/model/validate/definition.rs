@@ -250,8 +250,8 @@ fn triggers(faults: &mut Faults, input: &[TriggerInput], user: UserId) -> Vec<Tr
         let description =
             faults.text(&format!("{path}.description"), ROUTE_TEXT, &trigger.description);
         let field = format!("{path}.event_type");
-        let Some(event_type) = EventType::parse(&trigger.event_type) else {
-            let known: Vec<_> = EventType::ALL.iter().map(|kind| kind.as_str()).collect();
+        let Some(event_type) = EventType::parse_for_trigger(&trigger.event_type) else {
+            let known: Vec<_> = EventType::FOR_TRIGGERS.iter().map(|kind| kind.as_str()).collect();
             let expected = format!("must be one of {}", known.join(", "));
             faults.because("EVENT_TYPE_NOT_SUPPORTED", field, expected);
             continue;
