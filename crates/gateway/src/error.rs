@@ -34,6 +34,7 @@ impl Classify for EdgeError {
             Self::NotFound(_) => ErrorKind::NotFound,
             Self::Directory(StoreError::PolicyMoved(_))
             | Self::Audit(AuditReadError::PolicyMoved(_)) => ErrorKind::PolicyMoved,
+            Self::Directory(StoreError::Stale) => ErrorKind::Conflict,
             Self::Directory(StoreError::Unavailable(_))
             | Self::Audit(AuditReadError::Unavailable(_)) => ErrorKind::Unavailable,
             Self::Directory(StoreError::Internal(_))
@@ -50,6 +51,7 @@ impl Classify for EdgeError {
             (Self::NotFound(_), _) => "NOT_FOUND",
             (_, ErrorKind::PolicyMoved) => "POLICY_MOVED",
             (_, ErrorKind::Unavailable) => "DATABASE_UNAVAILABLE",
+            (_, ErrorKind::Conflict) => "CONCURRENT_CHANGE",
             _ => "INTERNAL",
         }
     }

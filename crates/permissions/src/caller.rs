@@ -5,8 +5,8 @@ use std::sync::Arc;
 use primitives::{TeamId, Tenant, Timestamp, UserId};
 
 use crate::{
-    AssignmentScope, AssignmentSource, Denied, GlobalRule, Grant, Key, Level, Levels, Permission,
-    Role, Tenanted, UserKind, Visible,
+    AssignmentScope, AssignmentSource, Cleared, Denied, GlobalRule, Grant, HeldBy, Key, Level,
+    Levels, Permission, Role, Tenanted, UserKind, Visible,
 };
 
 /// One role that is held somewhere.
@@ -175,6 +175,12 @@ impl Caller {
             Some(key) => Err(Denied { key: *key, level: levels.of(*key), tenant }),
             None => Ok(()),
         }
+    }
+
+    /// Clears the end of something that the caller holds himself: everybody may give up what
+    /// is his own. `None` for what somebody else holds.
+    pub fn give_up<T: HeldBy>(&self, row: T) -> Option<Cleared<T>> {
+        (row.holder() == self.user()).then(|| Cleared::new(row))
     }
 
     /// What the caller can see.

@@ -13,6 +13,12 @@ pub trait Tenanted {
     fn tenant(&self) -> Tenant;
 }
 
+/// A row that says what somebody holds.
+pub trait HeldBy {
+    /// Who holds it.
+    fn holder(&self) -> UserId;
+}
+
 /// The permission is missing.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 #[error("permission {key} {} is required", level.name())]

@@ -1,8 +1,10 @@
 //! Keys, levels, and a set of both in one word.
 
+use std::collections::BTreeMap;
 use std::fmt;
 
-use serde::{Deserialize, Serialize};
+use serde::de::Error as _;
+use serde::{Deserialize, Deserializer, Serialize, Serializer};
 
 /// How much of a key is held. Each level includes the lower ones.
 #[derive(
@@ -121,6 +123,23 @@ impl fmt::Display for Key {
 /// A level for each key: two bits a key.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
 pub struct Levels(u64);
+
+/// As an object from key to level, as in `{"workflows.view": "READ"}`.
+impl Serialize for Levels {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        serializer.collect_map(self.held().map(|(key, level)| (key.name(), level)))
+    }
+}
+
+impl<'de> Deserialize<'de> for Levels {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        let held = BTreeMap::<String, Level>::deserialize(deserializer)?;
+        held.into_iter().try_fold(Self::NONE, |levels, (key, level)| {
+            let unknown = || D::Error::custom(format!("unknown key {key}"));
+            Ok(levels.with(Key::parse(&key).ok_or_else(unknown)?, level))
+        })
+    }
+}
 
 impl Levels {
     /// Holds nothing.

@@ -20,7 +20,7 @@ mod system;
 pub use authorizer::{Authorizer, PolicyError};
 pub use caller::{Caller, HeldRole, Membership, Scope};
 pub use grant::{
-    Admitted, Cleared, Denied, Grant, SystemAdmitted, TenantAdmitted, Tenanted, Visible,
+    Admitted, Cleared, Denied, Grant, HeldBy, SystemAdmitted, TenantAdmitted, Tenanted, Visible,
 };
 pub use level::{Key, Level, Levels};
 pub use permission::{

@@ -6,11 +6,12 @@ use std::str::FromStr;
 
 use async_trait::async_trait;
 use primitives::{RoleId, TeamId, Timestamp, UserId};
+use serde::{Deserialize, Serialize};
 
 use crate::Levels;
 
 /// Who can be accountable.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash, Serialize, Deserialize)]
 pub enum UserKind {
     /// A human.
     #[default]
@@ -51,7 +52,7 @@ impl UserRecord {
 }
 
 /// A role that can be held.
-#[derive(Clone, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
+#[derive(Clone, Debug, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
 pub enum Role {
     /// A role of the reviewed table, as in `developer`.
     Standard(String),
@@ -107,7 +108,7 @@ pub struct CustomRole {
 }
 
 /// Where a role is held.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
 pub enum AssignmentScope {
     /// In one team.
     Team(TeamId),
@@ -116,7 +117,7 @@ pub enum AssignmentScope {
 }
 
 /// Who decided that a role is held.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash, Serialize, Deserialize)]
 pub enum AssignmentSource {
     /// Somebody gave it.
     #[default]

@@ -107,8 +107,7 @@ impl From<Fault> for directory::store::StoreError {
     fn from(fault: Fault) -> Self {
         match fault {
             Fault::PolicyMoved(epoch) => Self::PolicyMoved(epoch),
-            // Directory changes are idempotent: meeting another one is worth another try.
-            fault @ (Fault::Stale | Fault::Taken(_)) => Self::Unavailable(fault.to_string()),
+            Fault::Stale | Fault::Taken(_) => Self::Stale,
             Fault::Unavailable(cause) => Self::Unavailable(cause),
             Fault::Internal(cause) => Self::Internal(cause),
         }

@@ -2,12 +2,15 @@
 
 mod admin;
 mod policy;
+mod tx;
 
 use async_trait::async_trait;
-use directory::store::{DirectoryStore, StoreError};
-use directory::{Person, TeamCard, UserCard};
-use permissions::{AssignmentScope, Caller};
-use primitives::{TeamId, UserId};
+use directory::store::{DirectoryStore, DirectoryTx, HoldingFilter, Reach, StoreError};
+use directory::{Holding, Member, Person, Team, TeamCard, TeamRole, UserCard, UserView};
+use permissions::{
+    AssignmentScope, Caller, DirectoryRead, Scope, SystemAdmitted, TeamRead, TenantAdmitted,
+};
+use primitives::{Page, PageRequest, TeamId, Timestamp, UserId};
 use sea_orm::sea_query::Order;
 use sea_orm::{ConnectionTrait, EntityTrait, ExprTrait, FromQueryResult, QueryTrait};
 use uuid::Uuid;
@@ -74,8 +77,55 @@ fn team_card(row: team::Model) -> TeamCard {
     TeamCard { id: TeamId::from_uuid(row.id), slug: row.slug, display_name: row.display_name }
 }
 
+type Answer<T> = std::result::Result<T, StoreError>;
+
+fn missing<T>() -> Answer<T> {
+    Err(StoreError::Internal("not built yet".into()))
+}
+
 #[async_trait]
 impl DirectoryStore for Storage {
+    async fn begin(&self, _: &Scope) -> Answer<Box<dyn DirectoryTx>> {
+        missing()
+    }
+    async fn list_users(
+        &self,
+        _: &Scope,
+        _: &SystemAdmitted<DirectoryRead>,
+        _: bool,
+        _: PageRequest,
+    ) -> Answer<Page<UserView>> {
+        missing()
+    }
+    async fn get_team(&self, _: &Reach, _: TeamId) -> Answer<Option<Team>> {
+        missing()
+    }
+    async fn list_teams(&self, _: &Reach, _: PageRequest) -> Answer<Page<Team>> {
+        missing()
+    }
+    async fn list_members(
+        &self,
+        _: &Reach,
+        _: TeamId,
+        _: Timestamp,
+        _: PageRequest,
+    ) -> Answer<Page<Member>> {
+        missing()
+    }
+    async fn list_roles(&self, _: &Scope, _: &[TeamId], _: PageRequest) -> Answer<Page<TeamRole>> {
+        missing()
+    }
+    async fn list_holdings(
+        &self,
+        _: &Scope,
+        _: &TenantAdmitted<TeamRead>,
+        _: HoldingFilter,
+        _: Timestamp,
+        _: PageRequest,
+    ) -> Answer<Page<Holding>> {
+        missing()
+    }
+
     async fn person(&self, caller: &Caller) -> std::result::Result<Option<Person>, StoreError> {
         Ok(self.person_of(caller).await?)
     }

@@ -7,8 +7,8 @@ use std::collections::BTreeMap;
 
 use async_trait::async_trait;
 use permissions::{
-    Assignment, AssignmentSource, CustomRole, Key, Level, Levels, PolicyData, PolicySource, Role,
-    SourceError, UserKind, UserRecord,
+    Assignment, AssignmentSource, CustomRole, Levels, PolicyData, PolicySource, Role, SourceError,
+    UserKind, UserRecord,
 };
 use primitives::{Id, Timestamp, UserId};
 use sea_orm::sea_query::{Condition, Order, Query, SelectStatement};
@@ -95,22 +95,8 @@ pub(super) fn source_of(word: &str) -> Result<AssignmentSource> {
     }
 }
 
-/// The stored text of levels: a JSON object from key to level.
-pub(super) fn levels_text(levels: Levels) -> String {
-    let held = levels.held().map(|(key, level)| (key.name(), level.name().into()));
-    serde_json::Value::Object(held.map(|(key, level)| (key.to_owned(), level)).collect())
-        .to_string()
-}
-
 pub(super) fn levels_of(text: &str) -> Result<Levels> {
-    let held: BTreeMap<String, String> =
-        serde_json::from_str(text).map_err(|_| broken("levels", text))?;
-    held.iter().try_fold(Levels::NONE, |levels, (key, level)| {
-        match (Key::parse(key), Level::parse(level)) {
-            (Some(key), Some(level)) => Ok(levels.with(key, level)),
-            _ => Err(broken("levels", text)),
-        }
-    })
+    serde_json::from_str(text).map_err(|_| broken("levels", text))
 }
 
 impl PolicyRow {
