@@ -87,6 +87,12 @@ impl Refusal for AgentError {
     }
 }
 
+impl Refusal for directory::DirectoryError {
+    fn refused_in(&self) -> Option<Tenant> {
+        if let Self::Denied(denied) = self { denied.tenant } else { None }
+    }
+}
+
 impl Refusal for EdgeError {
     fn refused_in(&self) -> Option<Tenant> {
         if let Self::Denied(denied) = self { denied.tenant } else { None }
@@ -178,6 +184,11 @@ impl Call<'_> {
         })
     }
 
+    /// An argument that is needed before anything is looked up, as names are.
+    pub(crate) fn checked<T>(&self, argument: primitives::Checked<T>) -> Result<T, Status> {
+        argument.map_err(|error| self.fail(&error))
+    }
+
     /// A name that may be left out.
     pub(crate) fn optional_name<K: Kind>(
         &self,
@@ -227,6 +238,8 @@ impl Call<'_> {
         if let Some(deadline) = self.context.deadline() {
             until = until.min(deadline.checked_sub(ANSWER_TIME).unwrap_or(deadline));
         }
+        // Waiting needs nothing that others of the same caller could wait for.
+        self.context.give_turn_back();
         let mut known = queued;
         while known.state.is_live() && Instant::now() < until && !self.context.is_abandoned() {
             let step = until.saturating_duration_since(Instant::now()).min(WAIT_STEP);

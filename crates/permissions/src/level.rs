@@ -44,11 +44,11 @@ impl Level {
 }
 
 macro_rules! keys {
-    ($($(#[$doc:meta])* $key:ident = $name:literal;)*) => {
+    ($($key:ident = $name:literal, $about:literal;)*) => {
         /// What a permission is about.
         #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
         #[repr(u8)]
-        pub enum Key { $($(#[$doc])* $key,)* }
+        pub enum Key { $(#[doc = $about] $key,)* }
 
         impl Key {
             /// Every key.
@@ -57,6 +57,11 @@ macro_rules! keys {
             /// The dotted text of the key.
             pub const fn name(self) -> &'static str {
                 match self { $(Self::$key => $name,)* }
+            }
+
+            /// What it is about, for people.
+            pub const fn about(self) -> &'static str {
+                match self { $(Self::$key => $about,)* }
             }
 
             /// Reads [`Key::name`] back.
@@ -68,40 +73,23 @@ macro_rules! keys {
 }
 
 keys! {
-    /// See workflows and their items.
-    WorkflowsView = "workflows.view";
-    /// Create workflows and items.
-    WorkflowsCreate = "workflows.create";
-    /// Move items.
-    WorkflowsEdit = "workflows.edit";
-    /// Change definitions, triggers and the auto-apply flag; act for others.
-    WorkflowsManage = "workflows.manage";
-    /// Delete workflows.
-    WorkflowsDelete = "workflows.delete";
-    /// See analytics.
-    AnalyticsView = "analytics.view";
-    /// Use the agent, read sources through it.
-    CodeUse = "code.use";
-    /// Apply, land and revert patches.
-    CodeEdit = "code.edit";
-    /// Register and remove repositories.
-    RepositoriesManage = "repositories.manage";
-    /// Change a team.
-    TeamManage = "team.manage";
-    /// Read audit records.
-    AuditRead = "audit.read";
-    /// Export audit records.
-    AuditExport = "audit.export";
-    /// Use what the system learned.
-    LearningUse = "learning.use";
-    /// Manage people and teams.
-    DirectoryManage = "directory.manage";
-    /// Support with metadata.
-    AdminSupport = "admin.support";
-    /// Operate the system.
-    AdminOps = "admin.ops";
-    /// Maintain what is everyone's.
-    GlobalManage = "global.manage";
+    WorkflowsView = "workflows.view", "See workflows and their items.";
+    WorkflowsCreate = "workflows.create", "Create workflows and items.";
+    WorkflowsEdit = "workflows.edit", "Move items.";
+    WorkflowsManage = "workflows.manage", "Change definitions, triggers and the auto-apply flag; act for others.";
+    WorkflowsDelete = "workflows.delete", "Delete workflows.";
+    AnalyticsView = "analytics.view", "See analytics.";
+    CodeUse = "code.use", "Use the agent, read sources through it.";
+    CodeEdit = "code.edit", "Apply, land and revert patches.";
+    RepositoriesManage = "repositories.manage", "Register and remove repositories.";
+    TeamManage = "team.manage", "Change a team.";
+    AuditRead = "audit.read", "Read audit records.";
+    AuditExport = "audit.export", "Export audit records.";
+    LearningUse = "learning.use", "Use what the system learned.";
+    DirectoryManage = "directory.manage", "Manage people and teams.";
+    AdminSupport = "admin.support", "Support with metadata.";
+    AdminOps = "admin.ops", "Operate the system.";
+    GlobalManage = "global.manage", "Maintain what is everyone's.";
 }
 
 impl Key {

@@ -5,9 +5,15 @@
 //! record, publish, remember, commit.
 
 mod admins;
+mod assignments;
 mod names;
+mod questions;
+mod roles;
 
+pub use assignments::{AssignInput, Assignments, HoldingView};
 pub use names::Slug;
+pub use questions::{Ground, GroundRole, Question, Questions, Standing};
+pub use roles::{RoleChange, RoleInput, RoleView, Roles};
 
 use std::sync::Arc;
 

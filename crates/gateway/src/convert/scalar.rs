@@ -17,6 +17,23 @@ pub(crate) fn optional_time(moment: Option<Timestamp>) -> Option<prost_types::Ti
     moment.and_then(time)
 }
 
+/// A point in time that a caller may have given, from 1970 on.
+pub(crate) fn given_time(
+    field: &str,
+    moment: Option<&prost_types::Timestamp>,
+) -> Checked<Option<Timestamp>> {
+    let Some(moment) = moment else { return Ok(None) };
+    let nanos = i64::from(moment.nanos);
+    let micros =
+        moment.seconds.checked_mul(1_000_000).and_then(|all| all.checked_add(nanos / 1_000));
+    match micros {
+        Some(micros) if moment.seconds >= 0 && (0..1_000_000_000).contains(&nanos) => {
+            Ok(Some(Timestamp::from_micros(micros)))
+        }
+        _ => Err(InvalidArgs::new(field, "must be a point in time from 1970 on")),
+    }
+}
+
 /// How long a caller wants to wait; zero when he does not say.
 pub(crate) fn wait(field: &str, duration: Option<&prost_types::Duration>) -> Checked<Duration> {
     let Some(duration) = duration else { return Ok(Duration::ZERO) };

@@ -9,6 +9,7 @@ use agent_core::service::{
     Sessions,
 };
 use audit::RefusalSink;
+use directory::service::{Assignments, DirectoryDeps, Questions, Roles};
 use engines::OpenAiModel;
 use events::Wakeups;
 use gateway::Services;
@@ -79,6 +80,11 @@ impl Domain {
     pub(super) fn services(&self, roots: Roots) -> Services {
         let store = Arc::new(self.storage.clone());
         let deps = || self.agent.clone();
+        let directory = DirectoryDeps {
+            store: store.clone(),
+            authorizer: self.authorizer.clone(),
+            clock: self.clock.clone(),
+        };
         Services {
             workflows: Workflows::new(store.clone(), self.clock.clone()),
             templates: Self::templates(&self.storage),
@@ -92,6 +98,9 @@ impl Domain {
             applying: Applying::new(deps()),
             reverting: Reverting::new(deps()),
             runs: Runs::new(deps()),
+            roles: Roles::new(directory.clone()),
+            assignments: Assignments::new(directory.clone()),
+            questions: Questions::new(directory),
             people: store.clone(),
             audit: store,
             engines: self.agent.engines.clone(),
