@@ -14,6 +14,7 @@ use primitives::{
     Page, PageRequest, RepositoryId, RoleAssignmentId, RoleId, TeamId, Tenant, Timestamp, UserId,
 };
 
+use crate::metadata::KillSwitch;
 use crate::{
     Holding, Member, NewAssignment, Person, SeedTeam, SeedUser, Team, TeamRole, User, UserView,
 };
@@ -161,6 +162,9 @@ pub trait DirectoryTx: RoleTx {
 
     async fn belongings(&mut self, team: TeamId) -> Result<Belongings, StoreError>;
 
+    /// Engages or releases the switch of its place.
+    async fn set_kill_switch(&mut self, switch: Cleared<KillSwitch>) -> Result<(), StoreError>;
+
     /// Makes it durable. What changed a right has raised the policy epoch.
     async fn commit(self: Box<Self>) -> Result<(), StoreError>;
 }
@@ -178,7 +182,8 @@ pub trait RoleTx: AuditTrail + Outbox + Requests + Send {
     /// Raises the version, which must be the stored one.
     async fn save_role(&mut self, role: Cleared<TeamRole>) -> Result<(), StoreError>;
 
-    /// Nobody may hold it any more.
+    /// Nobody may hold it any more. What is left of it goes with it: what has ended, and what
+    /// deactivated users hold.
     async fn remove_role(&mut self, role: Cleared<TeamRole>) -> Result<(), StoreError>;
 
     async fn find_holding(&mut self, id: RoleAssignmentId) -> Result<Option<Holding>, StoreError>;

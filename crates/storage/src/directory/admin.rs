@@ -1,10 +1,10 @@
 //! Changes of people, roles and switches.
 //!
-//! **Invariant:** what changes a policy raises its epoch in the same transaction; what changes
-//! nothing does not, so that seeding again at each start disturbs nobody.
+//! **Invariant:** what changes a policy holds its epoch from its first statement on and raises
+//! it; what changes nothing does not, so that seeding again at each start disturbs nobody.
 
 use async_trait::async_trait;
-use directory::store::{PolicyAdmin, StoreError};
+use directory::store::PolicyAdmin;
 use directory::{NewAssignment, SeedTeam, SeedUser};
 use permissions::{AssignmentScope, AssignmentSource, UserKind};
 use primitives::{RepositoryId, RoleAssignmentId, TeamId, Tenant, Timestamp, UserId};
@@ -12,20 +12,19 @@ use sea_orm::sea_query::{Expr, InsertStatement, OnConflict, Query, SimpleExpr};
 use sea_orm::{ConnectionTrait, ExprTrait, StatementBuilder};
 use uuid::Uuid;
 
-use super::policy::{kind_word, source_word};
-use super::scope_columns;
+use super::Answer;
+use super::convert::{kind_word, scope_columns, source_word};
+use super::query::in_use;
 use crate::fault::{Fault, Result};
 use crate::row::directory::{app_user, kill_switch, role_assignment, team};
 use crate::row::insert;
 use crate::visibility::column;
 use crate::{Storage, Tx};
 
-type Answer<T> = std::result::Result<T, StoreError>;
-
 impl Storage {
     /// Runs one change; the epoch rises if it changed anything.
     async fn change_policy<S: StatementBuilder>(&self, change: &S) -> Result<u64> {
-        let tx = self.begin_unchecked().await?;
+        let (tx, _) = self.hold_policy(None).await?;
         let changed = tx.run(change).await?;
         if changed > 0 {
             tx.raise_epoch().await?;
@@ -42,11 +41,11 @@ impl Storage {
         value: &str,
         mut row: InsertStatement,
     ) -> Result<Uuid> {
-        let tx = self.begin_unchecked().await?;
+        let (tx, _) = self.hold_policy(None).await?;
         let mut conflict = OnConflict::column(key);
         conflict.do_nothing();
         if table == "team" {
-            conflict.target_and_where(column("team", "deleted_at").is_null());
+            conflict.target_and_where(in_use());
         }
         if tx.run(row.on_conflict(conflict)).await? > 0 {
             tx.raise_epoch().await?;
@@ -62,7 +61,7 @@ impl Storage {
             .expr(column("team", "id"))
             .from("team")
             .and_where(column("team", "slug").eq(slug))
-            .and_where(column("team", "deleted_at").is_null())
+            .and_where(in_use())
             .to_owned();
         match self.reader().query_one(&select).await? {
             Some(row) => Ok(Some(TeamId::from_uuid(row.try_get("", "id")?))),
@@ -70,10 +69,15 @@ impl Storage {
         }
     }
 
-    async fn change_user(&self, user: UserId, name: &'static str, value: bool) -> Result<()> {
+    async fn change_user<const N: usize>(
+        &self,
+        user: UserId,
+        values: [(&'static str, SimpleExpr); N],
+    ) -> Result<()> {
         let update = Query::update()
             .table("app_user")
-            .value(name, value)
+            .values(values)
+            .value("version", Expr::col("version").add(1))
             .and_where(column("app_user", "id").eq(user.as_uuid()))
             .to_owned();
         found(self.change_policy(&update).await?, "user")
@@ -85,11 +89,11 @@ fn found(changed: u64, what: &str) -> Result<()> {
 }
 
 async fn id_of(tx: &Tx, table: &'static str, key: &'static str, value: &str) -> Result<Uuid> {
-    let select = Query::select()
-        .expr(column(table, "id"))
-        .from(table)
-        .and_where(column(table, key).eq(value))
-        .to_owned();
+    let mut select = Query::select();
+    select.expr(column(table, "id")).from(table).and_where(column(table, key).eq(value));
+    if table == "team" {
+        select.and_where(in_use());
+    }
     let row = tx.open.query_one(&select).await?;
     let row = row.ok_or_else(|| Fault::Internal(format!("{table} lost a row it just got")))?;
     Ok(row.try_get("", "id")?)
@@ -181,11 +185,13 @@ impl PolicyAdmin for Storage {
     }
 
     async fn set_active(&self, user: UserId, active: bool) -> Answer<()> {
-        Ok(self.change_user(user, "active", active).await?)
+        let ended = if active { Expr::val(None::<i64>).into() } else { self.dialect().now() };
+        let values = [("active", Expr::val(active).into()), ("deactivated_at", ended)];
+        Ok(self.change_user(user, values).await?)
     }
 
     async fn set_may_apply(&self, user: UserId, may_apply: bool) -> Answer<()> {
-        Ok(self.change_user(user, "may_apply", may_apply).await?)
+        Ok(self.change_user(user, [("may_apply", Expr::val(may_apply).into())]).await?)
     }
 
     async fn set_kill_switch(&self, tenant: Tenant, stopped: bool, now: Timestamp) -> Answer<()> {
@@ -207,12 +213,6 @@ impl PolicyAdmin for Storage {
     }
 
     async fn set_auto_apply_allowed(&self, repository: RepositoryId, allowed: bool) -> Answer<()> {
-        let update = Query::update()
-            .table("repository")
-            .value("auto_apply_allowed", allowed)
-            .value("version", Expr::col("version").add(1))
-            .and_where(column("repository", "id").eq(repository.as_uuid()))
-            .to_owned();
-        Ok(found(self.change_policy(&update).await?, "repository")?)
+        Ok(found(self.allow_auto_apply(repository, allowed).await?, "repository")?)
     }
 }

@@ -7,20 +7,20 @@ use std::collections::BTreeMap;
 
 use async_trait::async_trait;
 use permissions::{
-    Assignment, AssignmentSource, CustomRole, Levels, PolicyData, PolicySource, Role, SourceError,
-    UserKind, UserRecord,
+    Assignment, AssignmentScope, CustomRole, PolicyData, PolicySource, Role, SourceError,
+    UserRecord,
 };
 use primitives::{Id, Timestamp, UserId};
 use sea_orm::sea_query::{Condition, Order, Query, SelectStatement};
-use sea_orm::{ConnectionTrait, EntityTrait, ExprTrait, FromQueryResult, QueryTrait};
+use sea_orm::{ConnectionTrait, ExprTrait, FromQueryResult};
 use uuid::Uuid;
 
-use super::scope_of;
+use super::convert::{kind_of, levels_of, scope_columns, scope_of, source_of};
+use super::query::{self, of_team_in_use};
 use crate::Storage;
 use crate::fault::{Fault, Result};
-use crate::row::broken;
 use crate::row::directory::custom_role;
-use crate::visibility::column;
+use crate::visibility::{column, constant};
 
 /// One line of the policy: the epoch, a person, and one of his roles; either may be absent.
 #[derive(FromQueryResult)]
@@ -39,8 +39,13 @@ struct PolicyRow {
     source: Option<String>,
 }
 
-/// People and assignments in one statement, so that they are from one point in time.
+/// People and assignments in one statement, so that they are from one point in time. What is
+/// left of a deleted team grants nothing.
 fn people() -> SelectStatement {
+    let of_user = column("role_assignment", "user_id").eq(column("app_user", "id"));
+    let (system, _) = scope_columns(AssignmentScope::System);
+    let in_force =
+        column("role_assignment", "scope_kind").eq(constant(system)).or(of_team_in_use());
     Query::select()
         .expr(column("policy_epoch", "epoch"))
         .expr_as(column("app_user", "id"), "user_id")
@@ -56,47 +61,9 @@ fn people() -> SelectStatement {
         .expr(column("role_assignment", "source"))
         .from("policy_epoch")
         .left_join("app_user", Condition::all())
-        .left_join(
-            "role_assignment",
-            column("role_assignment", "user_id").eq(column("app_user", "id")),
-        )
+        .left_join("role_assignment", of_user.and(in_force))
         .order_by(("app_user", "id"), Order::Asc)
         .to_owned()
-}
-
-/// The stored word of a kind of user.
-pub(super) const fn kind_word(kind: UserKind) -> &'static str {
-    match kind {
-        UserKind::Person => "person",
-        UserKind::Service => "service",
-    }
-}
-
-pub(super) fn kind_of(word: &str) -> Result<UserKind> {
-    match word {
-        "person" => Ok(UserKind::Person),
-        "service" => Ok(UserKind::Service),
-        other => Err(broken("kind", other)),
-    }
-}
-
-pub(super) const fn source_word(source: AssignmentSource) -> &'static str {
-    match source {
-        AssignmentSource::Given => "given",
-        AssignmentSource::Claim => "claim",
-    }
-}
-
-pub(super) fn source_of(word: &str) -> Result<AssignmentSource> {
-    match word {
-        "given" => Ok(AssignmentSource::Given),
-        "claim" => Ok(AssignmentSource::Claim),
-        other => Err(broken("source", other)),
-    }
-}
-
-pub(super) fn levels_of(text: &str) -> Result<Levels> {
-    serde_json::from_str(text).map_err(|_| broken("levels", text))
 }
 
 impl PolicyRow {
@@ -157,9 +124,9 @@ impl Storage {
         }
         let epoch = epoch.ok_or_else(no_epoch)?;
         // After the epoch: never older.
-        let roles = self.reader().query_all(&custom_role::Entity::find().into_query()).await?;
-        let roles = roles.iter().map(|row| custom(custom_role::Model::from_query_result(row, "")?));
-        let roles = roles.collect::<Result<_>>()?;
+        let mut select = query::roles();
+        select.and_where(column("custom_role", "team_id").in_subquery(query::ids_in_use()));
+        let roles = query::all(self.reader().into(), &select, custom).await?;
         Ok(PolicyData { epoch, users: users.into_values().collect(), roles, assignments })
     }
 

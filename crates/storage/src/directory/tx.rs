@@ -1,86 +1,203 @@
-//! Changes of the directory, within one transaction.
+//! One change of the directory.
+//!
+//! **Invariant:** from its first statement on, the transaction holds the policy epoch, so that
+//! changes of the policy are made one after the other: what one has judged by stands when it
+//! commits. If it changed a right, and only then, its commit raises the epoch.
+
+use std::collections::BTreeMap;
 
 use async_trait::async_trait;
-use directory::store::{Belongings, DirectoryTx, RoleTx, StoreError};
-use directory::{Holding, Team, TeamRole, User};
-use permissions::{AssignmentScope, Cleared};
-use primitives::{RoleAssignmentId, RoleId, TeamId, Timestamp, UserId};
+use audit::port::AuditError;
+use audit::{AuditEvent, AuditTrail};
+use directory::store::Belongings;
+use events::{EventError, EventRecord, Once, Outbox, Requests};
+use permissions::Scope;
+use primitives::{TeamId, Tenant, Timestamp, UserId};
+use sea_orm::sea_query::{
+    Asterisk, Expr, Func, Query, SelectStatement, SimpleExpr, UpdateStatement,
+};
+use sea_orm::{ConnectionTrait, ExprTrait, FromQueryResult};
+use serde_json::Value;
+use uuid::Uuid;
 
-use crate::Tx;
+use crate::fault::{Fault, Result};
+use crate::reach::{Reach, opening};
+use crate::row::narrow;
+use crate::tx::Write;
+use crate::visibility::{column, constant, owned};
+use crate::{Storage, Tx};
 
-type Answer<T> = std::result::Result<T, StoreError>;
-
-fn missing<T>() -> Answer<T> {
-    Err(StoreError::Internal("not built yet".into()))
+/// An open change of the directory.
+pub(super) struct DirectoryWrite {
+    pub(super) tx: Tx,
+    /// Whose rows are touched: records and events are filed under whoever they are about.
+    reach: Reach,
+    /// A right was changed.
+    pub(super) changes_rights: bool,
 }
 
-#[async_trait]
-impl DirectoryTx for Tx {
-    async fn find_user(&mut self, _: UserId) -> Answer<Option<User>> {
-        missing()
-    }
-    async fn find_user_by_subject(&mut self, _: &str) -> Answer<Option<User>> {
-        missing()
-    }
-    async fn find_user_by_certificate(&mut self, _: &str) -> Answer<Option<User>> {
-        missing()
-    }
-    async fn add_user(&mut self, _: Cleared<User>) -> Answer<()> {
-        missing()
-    }
-    async fn save_user(&mut self, _: Cleared<User>) -> Answer<()> {
-        missing()
-    }
-    async fn find_team(&mut self, _: TeamId) -> Answer<Option<Team>> {
-        missing()
-    }
-    async fn find_team_by_slug(&mut self, _: &str) -> Answer<Option<Team>> {
-        missing()
-    }
-    async fn add_team(&mut self, _: Cleared<Team>) -> Answer<()> {
-        missing()
-    }
-    async fn save_team(&mut self, _: Cleared<Team>) -> Answer<()> {
-        missing()
-    }
-    async fn belongings(&mut self, _: TeamId) -> Answer<Belongings> {
-        missing()
-    }
-    async fn commit(self: Box<Self>) -> Answer<()> {
-        missing()
+impl Storage {
+    /// Begins a transaction and holds the policy epoch, which it returns, until its end.
+    pub(super) async fn hold_policy(&self, reach: Option<&Reach>) -> Result<(Tx, i64)> {
+        let tx = self.begin_directory().await?;
+        let mut first = opening(reach, false, self.dialect());
+        self.dialect().lock_rows(&mut first, "policy_epoch");
+        let row = tx.open.query_one(&first).await?;
+        let row = row.ok_or_else(|| Fault::Internal("policy_epoch has no row".into()))?;
+        let epoch = row.try_get("", "epoch")?;
+        Ok((tx, epoch))
     }
 }
 
+impl DirectoryWrite {
+    pub(super) async fn begin(storage: &Storage, scope: &Scope) -> Result<Self> {
+        let reach = Reach::of(scope);
+        let (tx, stored) = storage.hold_policy(Some(&reach)).await?;
+        if stored > scope.epoch() {
+            return Err(Fault::PolicyMoved(stored));
+        }
+        Ok(Self { tx, reach, changes_rights: false })
+    }
+
+    pub(super) async fn finish(self) -> Result<()> {
+        if self.changes_rights {
+            self.tx.raise_epoch().await?;
+        }
+        self.tx.commit_now().await
+    }
+
+    /// Changes or adds exactly so many rows; if it does not, the transaction is of no use.
+    pub(super) async fn write(&mut self, write: Write) -> Result<()> {
+        self.tx.write_all(vec![write]).await
+    }
+
+    /// Reaches rows of these teams, too.
+    async fn reach_teams(&mut self, owners: impl Iterator<Item = Tenant>) -> Result<()> {
+        let mut is_wider = false;
+        for owner in owners {
+            if let Tenant::Team(team) = owner {
+                is_wider |= self.reach.add_team(team);
+            }
+        }
+        if is_wider { self.tx.enter(&self.reach).await } else { Ok(()) }
+    }
+
+    /// Divides what is to be written into what is reached with the caller's rows and what is
+    /// other people's own.
+    fn by_person<T>(
+        &self,
+        values: Vec<T>,
+        owner: impl Fn(&T) -> Tenant,
+    ) -> (Vec<T>, BTreeMap<UserId, Vec<T>>) {
+        let mut reached = Vec::new();
+        let mut personal: BTreeMap<UserId, Vec<T>> = BTreeMap::new();
+        for value in values {
+            match owner(&value) {
+                Tenant::Person(user) if !self.reach.is_of(user) => {
+                    personal.entry(user).or_default().push(value);
+                }
+                _ => reached.push(value),
+            }
+        }
+        (reached, personal)
+    }
+
+    pub(super) async fn count_belongings(&mut self, team: TeamId) -> Result<Belongings> {
+        let owner = Tenant::Team(team);
+        self.reach_teams(std::iter::once(owner)).await?;
+        let row = self.tx.open.query_one(&belongings(owner)).await?;
+        let row = row.ok_or_else(|| Fault::Internal("a SELECT of counts gave no row".into()))?;
+        let row = BelongingsRow::from_query_result(&row, "")?;
+        Ok(Belongings {
+            workflows: narrow("workflows", row.workflows)?,
+            repositories: narrow("repositories", row.repositories)?,
+            live_runs: narrow("live_runs", row.live_runs)?,
+        })
+    }
+}
+
+#[derive(FromQueryResult)]
+struct BelongingsRow {
+    workflows: i64,
+    repositories: i64,
+    live_runs: i64,
+}
+
+/// Counts of one owner's rows.
+fn belongings(owner: Tenant) -> SelectStatement {
+    let count = |table: &'static str, narrow: Option<SimpleExpr>| -> SimpleExpr {
+        let mut select = Query::select();
+        select.expr(Func::count(Expr::col(Asterisk))).from(table).and_where(owned(table, owner));
+        narrow.into_iter().for_each(|condition| {
+            select.and_where(condition);
+        });
+        select.into()
+    };
+    let is_live = column("agent_run", "state").is_in(["QUEUED", "RUNNING"].map(constant));
+    let in_use = column("workflow", "deleted_at").is_null();
+    Query::select()
+        .expr_as(count("workflow", Some(in_use)), "workflows")
+        .expr_as(count("repository", None), "repositories")
+        .expr_as(count("agent_run", Some(is_live)), "live_runs")
+        .to_owned()
+}
+
+/// An update of one row that raises its version, which must be the one given.
+pub(super) fn raising(table: &'static str, id: Uuid, version: i64) -> UpdateStatement {
+    Query::update()
+        .table(table)
+        .value("version", Expr::col("version").add(1))
+        .and_where(column(table, "id").eq(id))
+        .and_where(column(table, "version").eq(version))
+        .to_owned()
+}
+
 #[async_trait]
-impl RoleTx for Tx {
-    async fn find_role(&mut self, _: RoleId) -> Answer<Option<TeamRole>> {
-        missing()
+impl AuditTrail for DirectoryWrite {
+    async fn record(&mut self, events: Vec<AuditEvent>) -> std::result::Result<(), AuditError> {
+        self.reach_teams(events.iter().map(|event| event.tenant)).await?;
+        let (reached, personal) = self.by_person(events, |event| event.tenant);
+        self.tx.record(reached).await?;
+        if personal.is_empty() {
+            return Ok(());
+        }
+        for (user, events) in personal {
+            self.tx.enter(&Reach::of_tenant(Tenant::Person(user))).await?;
+            self.tx.record(events).await?;
+        }
+        Ok(self.tx.enter(&self.reach).await?)
     }
-    async fn roles_of(&mut self, _: TeamId) -> Answer<Vec<TeamRole>> {
-        missing()
+}
+
+#[async_trait]
+impl Outbox for DirectoryWrite {
+    async fn publish(&mut self, events: Vec<EventRecord>) -> std::result::Result<(), EventError> {
+        self.reach_teams(events.iter().map(|event| event.tenant)).await?;
+        let (reached, personal) = self.by_person(events, |event| event.tenant);
+        self.tx.publish(reached).await?;
+        if personal.is_empty() {
+            return Ok(());
+        }
+        for (user, events) in personal {
+            self.tx.enter(&Reach::of_tenant(Tenant::Person(user))).await?;
+            self.tx.publish(events).await?;
+        }
+        Ok(self.tx.enter(&self.reach).await?)
     }
-    async fn add_role(&mut self, _: Cleared<TeamRole>) -> Answer<()> {
-        missing()
+}
+
+#[async_trait]
+impl Requests for DirectoryWrite {
+    async fn replay(&mut self, once: &Once) -> std::result::Result<Option<Value>, EventError> {
+        self.tx.replay(once).await
     }
-    async fn save_role(&mut self, _: Cleared<TeamRole>) -> Answer<()> {
-        missing()
-    }
-    async fn remove_role(&mut self, _: Cleared<TeamRole>) -> Answer<()> {
-        missing()
-    }
-    async fn find_holding(&mut self, _: RoleAssignmentId) -> Answer<Option<Holding>> {
-        missing()
-    }
-    async fn holdings_in(&mut self, _: AssignmentScope, _: Timestamp) -> Answer<Vec<Holding>> {
-        missing()
-    }
-    async fn holdings_of(&mut self, _: UserId) -> Answer<Vec<Holding>> {
-        missing()
-    }
-    async fn put_holding(&mut self, _: Cleared<Holding>) -> Answer<Holding> {
-        missing()
-    }
-    async fn remove_holdings(&mut self, _: Vec<Cleared<Holding>>) -> Answer<()> {
-        missing()
+
+    async fn remember(
+        &mut self,
+        once: &Once,
+        answer: &Value,
+        now: Timestamp,
+    ) -> std::result::Result<(), EventError> {
+        self.tx.remember(once, answer, now).await
     }
 }
