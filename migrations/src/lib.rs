@@ -30,6 +30,10 @@ pub const POSTGRES: &[Migration] = migrations!["postgres":
     "0005_events",
     "0006_audit",
     "0007_directory",
+    "0008_limits",
+    "0009_row_security",
+    "0010_departures",
+    "0011_metadata",
 ];
 
 /// For SQLite 3.37 and later.
@@ -41,7 +45,14 @@ pub const SQLITE: &[Migration] = migrations!["sqlite":
     "0005_events",
     "0006_audit",
     "0007_directory",
+    "0008_limits",
+    "0009_row_security",
+    "0010_departures",
+    "0011_metadata",
 ];
+
+/// Which tables row-level security does not divide by owner, and what the server may do.
+pub const ROW_SECURITY: &str = include_str!("../row-security.toml");
 
 /// Where the dialects differ on purpose.
 pub const DIALECTS: &str = include_str!("../dialects.toml");

@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use async_trait::async_trait;
-use primitives::{EventId, Timestamp, UserId};
+use primitives::{Timestamp, UserId};
 use serde_json::Value;
 
 use crate::{EventRecord, Once};
@@ -71,13 +71,12 @@ pub trait OutboxQueue: Send + Sync {
     ) -> Result<Option<ClaimedEvent>, EventError>;
 
     /// The event has been reacted to. `false` when the fence was lost.
-    async fn finish_event(&self, id: EventId, fence: i64) -> Result<bool, EventError>;
+    async fn finish_event(&self, claimed: &ClaimedEvent) -> Result<bool, EventError>;
 
     /// Delivers it again after `delay`, or never (`None`: dead, with a reason for operators).
     async fn retry_event(
         &self,
-        id: EventId,
-        fence: i64,
+        claimed: &ClaimedEvent,
         delay: Option<Duration>,
         problem: &str,
     ) -> Result<bool, EventError>;

@@ -6,7 +6,7 @@
 
 use std::sync::Arc;
 
-use primitives::{Tenant, Timestamp, UserId};
+use primitives::{TeamId, Tenant, Timestamp, UserId};
 
 use crate::caller::{Inner, Rights};
 use crate::{Caller, Cleared, Levels, Membership, Scope, Tenanted, UserKind, Visible};
@@ -28,6 +28,11 @@ impl Seeder {
         self.user
     }
 
+    /// What it sees at a policy epoch: everyone's rows.
+    pub fn scope(&self, epoch: i64) -> Scope {
+        holding_nothing(self.user, Vec::new(), epoch, "", Timestamp::from_micros(0)).scope()
+    }
+
     /// Clears a row of [`Tenant::Global`]; `None` for any other owner.
     pub fn clear<T: Tenanted>(&self, row: T) -> Option<Cleared<T>> {
         (row.tenant() == Tenant::Global).then(|| Cleared::new(row))
@@ -42,6 +47,7 @@ impl Seeder {
 pub struct Reporter {
     caller: Caller,
     tenant: Tenant,
+    eyes: Caller,
 }
 
 impl Reporter {
@@ -55,26 +61,14 @@ impl Reporter {
         now: Timestamp,
     ) -> Self {
         let teams = match tenant {
-            Tenant::Team(team) => {
-                vec![Membership { team, levels: Levels::NONE, roles: Vec::new() }]
-            }
+            Tenant::Team(team) => vec![team],
             Tenant::Person(_) | Tenant::Global => Vec::new(),
         };
-        let caller = Caller(Arc::new(Inner {
-            rights: Arc::new(Rights {
-                user: principal,
-                kind: UserKind::Person,
-                teams,
-                personal: Levels::NONE,
-                global: Levels::NONE,
-                system: Levels::NONE,
-                system_roles: Vec::new(),
-            }),
-            epoch,
-            request_id: request_id.to_owned(),
-            checked_at: now,
-        }));
-        Self { caller, tenant }
+        // A person's rows are seen by nobody but him: not even by whoever ended the work.
+        let looks = if let Tenant::Person(owner) = tenant { owner } else { principal };
+        let eyes = holding_nothing(looks, teams.clone(), epoch, request_id, now);
+        let caller = holding_nothing(principal, teams, epoch, request_id, now);
+        Self { caller, tenant, eyes }
     }
 
     /// The principal, holding nothing.
@@ -82,10 +76,32 @@ impl Reporter {
         &self.caller
     }
 
-    /// What it sees: the tenant. (The principal's own rows and everyone's lie in the scope
-    /// too, but [`clear`](Self::clear) refuses them.)
+    /// What it sees: the tenant. (Everyone's rows, and for a team the principal's own, lie in
+    /// the scope too, but [`clear`](Self::clear) refuses them.)
     pub fn scope(&self) -> Scope {
-        self.caller.scope()
+        self.eyes.scope()
+    }
+
+    /// Whose rows it clears.
+    pub const fn tenant(&self) -> Tenant {
+        self.tenant
+    }
+
+    /// What it sees together with another view of the same principal, at the older epoch of
+    /// the two: for a transaction that looks by one and notes by the other. Somebody else's
+    /// view adds nothing.
+    pub fn beside(&self, other: &Scope) -> Scope {
+        let own = self.scope();
+        if other.user() != own.user() {
+            return own;
+        }
+        let mut teams: Vec<_> = own.teams().chain(other.teams()).collect();
+        teams.sort_unstable();
+        teams.dedup();
+        let epoch = own.epoch().min(other.epoch());
+        let caller = &self.caller;
+        let (user, request_id) = (own.user(), caller.request_id());
+        holding_nothing(user, teams, epoch, request_id, caller.checked_at()).scope()
     }
 
     /// Clears what became of a row of the tenant; `None` for any other owner.
@@ -99,10 +115,33 @@ impl Reporter {
     }
 }
 
+/// Somebody who sees and may do nothing with it. Teams come sorted.
+fn holding_nothing(
+    user: UserId,
+    teams: Vec<TeamId>,
+    epoch: i64,
+    request_id: &str,
+    now: Timestamp,
+) -> Caller {
+    let membership = |team| Membership { team, levels: Levels::NONE, roles: Vec::new() };
+    Caller(Arc::new(Inner {
+        rights: Arc::new(Rights {
+            user,
+            kind: UserKind::Person,
+            teams: teams.into_iter().map(membership).collect(),
+            personal: Levels::NONE,
+            global: Levels::NONE,
+            system: Levels::NONE,
+            system_roles: Vec::new(),
+        }),
+        epoch,
+        request_id: request_id.to_owned(),
+        checked_at: now,
+    }))
+}
+
 #[cfg(test)]
 mod tests {
-    use primitives::TeamId;
-
     use super::*;
     use crate::Key;
 
@@ -137,5 +176,45 @@ mod tests {
         for key in Key::ALL {
             assert!(!reporter.caller().holds_somewhere(*key, crate::Level::Read));
         }
+    }
+
+    #[test]
+    fn a_reporter_sees_a_persons_rows_in_anothers_name() {
+        let (owner, admin) = (UserId::generate(), UserId::generate());
+        let own = Tenant::Person(owner);
+        let reporter = Reporter::new(own, admin, 1, "r", Timestamp::from_micros(0));
+        assert_eq!((reporter.caller().user(), reporter.tenant()), (admin, own));
+        let row = reporter.scope().show(Row(own)).unwrap();
+        assert!(reporter.clear(&row, Row(own)).is_some());
+        assert!(reporter.clear(&row, Row(Tenant::Person(admin))).is_none());
+        assert!(!reporter.scope().sees(Tenant::Person(admin)));
+    }
+
+    #[test]
+    fn beside_another_view_more_is_seen_and_no_more_may_be_done() {
+        let (user, noted, looked) = (UserId::generate(), TeamId::generate(), TeamId::generate());
+        let reporter = |team, user, epoch| {
+            Reporter::new(Tenant::Team(team), user, epoch, "r", Timestamp::from_micros(0))
+        };
+        let notes = reporter(noted, user, 7);
+        let both = notes.beside(&reporter(looked, user, 5).scope());
+        for tenant in [Tenant::Team(noted), Tenant::Team(looked), Tenant::Person(user)] {
+            assert!(both.sees(tenant), "{tenant}");
+        }
+        assert!(!both.sees(Tenant::Team(TeamId::generate())));
+        assert_eq!(both.epoch(), 5);
+        let row = both.show(Row(Tenant::Team(looked))).unwrap();
+        assert!(notes.clear(&row, Row(Tenant::Team(looked))).is_none());
+
+        let foreign = notes.beside(&reporter(looked, UserId::generate(), 5).scope());
+        assert!(foreign.sees(Tenant::Team(noted)) && !foreign.sees(Tenant::Team(looked)));
+    }
+
+    #[test]
+    fn a_seeder_sees_what_is_everyones() {
+        let scope = Seeder::at_start(UserId::generate()).scope(3);
+        assert!(scope.sees(Tenant::Global));
+        assert!(!scope.sees(Tenant::Team(TeamId::generate())));
+        assert_eq!(scope.epoch(), 3);
     }
 }

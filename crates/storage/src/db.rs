@@ -1,6 +1,7 @@
 //! Connections.
 //!
-//! **Invariant:** SQLite has one writing connection; readers cannot write. On both databases
+//! **Invariant:** SQLite has one writing connection; readers cannot write. On Postgres,
+//! sessions are bound by row-level security (see `session`). On both databases
 //! a statement that runs too long or a transaction left idle is ended by the database.
 
 use std::os::unix::fs::DirBuilderExt;
@@ -14,6 +15,7 @@ use sea_orm::{ConnectOptions, Database, DatabaseConnection, DbErr};
 
 use crate::Wake;
 use crate::dialect::Dialect;
+use crate::session::{self, SERVER_ROLE};
 use crate::workflow::Definitions;
 
 /// How to connect. The defaults suit one server process.
@@ -29,6 +31,8 @@ pub struct StorageOptions {
     pub idle_in_transaction_timeout: Duration,
     /// Shown in `pg_stat_activity`.
     pub application_name: String,
+    /// What sessions on Postgres become; `None` stays whoever the URL names.
+    pub role: Option<String>,
     /// What a queued run may use.
     pub run_limits: RunLimits,
 }
@@ -50,6 +54,7 @@ impl Default for StorageOptions {
             statement_timeout: Duration::from_secs(25),
             idle_in_transaction_timeout: Duration::from_secs(30),
             application_name: "elohim".into(),
+            role: Some(SERVER_ROLE.into()),
             run_limits: RunLimits { max_attempts: 5, deadline: Duration::from_mins(30) },
         }
     }
@@ -71,6 +76,17 @@ pub enum ConnectError {
         path: PathBuf,
         /// What the system said.
         cause: std::io::Error,
+    },
+    /// Policies would not hold for the server.
+    #[error(
+        "sessions run as {role}, which {why}: row-level security does not bind it. Let the \
+         server connect as a role that may become {SERVER_ROLE} and is no more than that"
+    )]
+    Unbound {
+        /// What sessions run as.
+        role: String,
+        /// What it is or has.
+        why: String,
     },
     /// The database refused.
     #[error("cannot connect to the database: {0}")]
@@ -97,6 +113,9 @@ struct Inner {
     wake: Arc<Wake>,
     run_limits: RunLimits,
     definitions: Definitions,
+    /// Where migrations connect to, as whoever it names; SQLite has one writer for all.
+    url: Option<String>,
+    patience: Duration,
 }
 
 impl Storage {
@@ -115,15 +134,17 @@ impl Storage {
     async fn connect_postgres(url: &str, options: StorageOptions) -> Result<Self, ConnectError> {
         let mut connect = base(url, &options);
         let name = options.application_name.clone();
-        let limits = [
+        let mut settings = vec![
             ("statement_timeout", millis(options.statement_timeout)),
             ("idle_in_transaction_session_timeout", millis(options.idle_in_transaction_timeout)),
         ];
+        // From the start of the session, so that no RESET leads back.
+        settings.extend(options.role.clone().map(|role| ("role", role)));
         connect.max_connections(options.pool_size).map_sqlx_postgres_opts(move |postgres| {
-            postgres.application_name(&name).options(limits.clone())
+            postgres.application_name(&name).options(settings.clone())
         });
-        let pool = Database::connect(connect).await?;
-        Ok(Self::of(Dialect::Postgres, pool.clone(), pool, &options))
+        let pool = session::pool(connect).await?;
+        Ok(Self::of(Dialect::Postgres, pool.clone(), pool, Some(url), &options))
     }
 
     async fn connect_sqlite(path: &str, options: StorageOptions) -> Result<Self, ConnectError> {
@@ -152,13 +173,14 @@ impl Storage {
 
         let writer = sqlite_pool(file, 1, &options).await?;
         let reader = sqlite_pool(readers, options.pool_size, &options).await?;
-        Ok(Self::of(Dialect::Sqlite, reader, writer, &options))
+        Ok(Self::of(Dialect::Sqlite, reader, writer, None, &options))
     }
 
     fn of(
         dialect: Dialect,
         mut reader: DatabaseConnection,
         mut writer: DatabaseConnection,
+        url: Option<&str>,
         options: &StorageOptions,
     ) -> Self {
         let statements = Arc::new(AtomicU64::new(0));
@@ -171,7 +193,18 @@ impl Storage {
         let wake = Arc::new(Wake::default());
         let run_limits = options.run_limits;
         let definitions = Definitions::default();
-        let inner = Inner { dialect, reader, writer, statements, wake, run_limits, definitions };
+        let (url, patience) = (url.map(ToOwned::to_owned), options.acquire_timeout);
+        let inner = Inner {
+            dialect,
+            reader,
+            writer,
+            statements,
+            wake,
+            run_limits,
+            definitions,
+            url,
+            patience,
+        };
         Self { inner: Arc::new(inner) }
     }
 
@@ -208,6 +241,12 @@ impl Storage {
     /// For single statements that write, and for beginning transactions.
     pub(crate) fn writer(&self) -> &DatabaseConnection {
         &self.inner.writer
+    }
+
+    /// Where migrations connect to, and how long they wait for that; `None` where the writer
+    /// does them.
+    pub(crate) fn owner_url(&self) -> Option<(&str, Duration)> {
+        self.inner.url.as_deref().map(|url| (url, self.inner.patience))
     }
 
     pub(crate) fn definitions(&self) -> &Definitions {

@@ -4,15 +4,17 @@
 //! time; a file that ran is never run again, and one that changed since is refused.
 
 use std::fmt::Write as _;
+use std::time::Duration;
 
 use migrations::Migration;
 use sea_orm::sea_query::Query;
-use sea_orm::{ConnectionTrait, DbErr};
+use sea_orm::{ConnectionTrait, DatabaseConnection, DatabaseTransaction, DbErr, TransactionTrait};
 use sha2::{Digest, Sha256};
 
+use crate::Storage;
 use crate::dialect::Dialect;
 use crate::fault::Fault;
-use crate::{Storage, Tx};
+use crate::session;
 
 /// "elohim" read as a number: who else takes this lock migrates, too.
 const LOCK: i64 = 0x656c_6f68_696d;
@@ -45,23 +47,56 @@ pub enum MigrateError {
 
 impl Storage {
     /// Runs the files that have not run yet; returns their names. Safe to call from many
-    /// processes at once and again at each start.
+    /// processes at once and again at each start. On Postgres it connects as whoever the
+    /// URL names, not as the server's sessions.
     pub async fn migrate(&self) -> Result<Vec<&'static str>, MigrateError> {
-        let shipped = match self.dialect() {
+        match self.owner_url() {
+            Some((url, patience)) => self.migrate_over(url, patience).await,
+            None => self.migrate_on(self.writer()).await,
+        }
+    }
+
+    /// The same, connecting to Postgres by another URL: for an owner of the tables that the
+    /// server itself cannot be.
+    pub async fn migrate_as(&self, url: &str) -> Result<Vec<&'static str>, MigrateError> {
+        match self.owner_url() {
+            Some((_, patience)) => self.migrate_over(url, patience).await,
+            None => self.migrate_on(self.writer()).await,
+        }
+    }
+
+    async fn migrate_over(
+        &self,
+        url: &str,
+        patience: Duration,
+    ) -> Result<Vec<&'static str>, MigrateError> {
+        let owner = session::owner(url, patience).await;
+        let owner = owner.map_err(|fault| failed("start", &fault))?;
+        let ran = self.migrate_on(&owner).await;
+        if let Err(error) = owner.close().await {
+            tracing::warn!(%error, "the connection of the migrations did not close");
+        }
+        ran
+    }
+
+    async fn migrate_on(
+        &self,
+        connection: &DatabaseConnection,
+    ) -> Result<Vec<&'static str>, MigrateError> {
+        let dialect = self.dialect();
+        let shipped = match dialect {
             Dialect::Postgres => migrations::POSTGRES,
             Dialect::Sqlite => migrations::SQLITE,
         };
-        self.migrate_with(shipped).await
-    }
-
-    async fn migrate_with(&self, shipped: &[Migration]) -> Result<Vec<&'static str>, MigrateError> {
-        let tx = self.begin_unchecked().await.map_err(|fault| failed("start", &fault))?;
-        let ran = prepare(&tx).await.map_err(|error| failed("start", &Fault::from(error)))?;
+        let start = |error: DbErr| failed("start", &Fault::from(error));
+        let tx = connection.begin_with_options(dialect.write_options()).await.map_err(start)?;
+        let ran = prepare(dialect, &tx).await.map_err(start)?;
         let missing = missing(shipped, &ran)?;
         for migration in &missing {
-            run(&tx, migration).await.map_err(|cause| failed(migration.name, &cause.into()))?;
+            let ran = run(dialect, &tx, migration).await;
+            ran.map_err(|cause| failed(migration.name, &cause.into()))?;
         }
-        tx.commit_now().await.map_err(|fault| failed("commit", &fault))?;
+        tx.commit().await.map_err(|error| failed("commit", &Fault::from(error)))?;
         Ok(missing.iter().map(|migration| migration.name).collect())
     }
 }
@@ -71,20 +106,23 @@ fn failed(name: &str, cause: &Fault) -> MigrateError {
 }
 
 /// Takes the lock and lists what ran, by name: `(name, checksum)`.
-async fn prepare(tx: &Tx) -> Result<Vec<(String, String)>, DbErr> {
-    if tx.storage.dialect() == Dialect::Postgres {
+async fn prepare(
+    dialect: Dialect,
+    tx: &DatabaseTransaction,
+) -> Result<Vec<(String, String)>, DbErr> {
+    if dialect == Dialect::Postgres {
         // Building an index may take longer than any call may.
         let begin =
             format!("set local statement_timeout = 0; select pg_advisory_xact_lock({LOCK})");
-        tx.open.execute_unprepared(&begin).await?;
+        tx.execute_unprepared(&begin).await?;
     }
-    tx.open.execute_unprepared(TABLE).await?;
+    tx.execute_unprepared(TABLE).await?;
     let select = Query::select()
         .columns(["name", "checksum"])
         .from("schema_migration")
         .order_by("name", sea_orm::sea_query::Order::Asc)
         .to_owned();
-    let rows = tx.open.query_all(&select).await?;
+    let rows = tx.query_all(&select).await?;
     rows.iter().map(|row| Ok((row.try_get("", "name")?, row.try_get("", "checksum")?))).collect()
 }
 
@@ -109,18 +147,18 @@ fn missing<'a>(
     Ok(missing)
 }
 
-async fn run(tx: &Tx, migration: &Migration) -> Result<(), DbErr> {
-    tx.open.execute_unprepared(migration.sql).await?;
+async fn run(
+    dialect: Dialect,
+    tx: &DatabaseTransaction,
+    migration: &Migration,
+) -> Result<(), DbErr> {
+    tx.execute_unprepared(migration.sql).await?;
     let insert = Query::insert()
         .into_table("schema_migration")
         .columns(["name", "checksum", "ran_at"])
-        .values_panic([
-            migration.name.into(),
-            checksum(migration.sql).into(),
-            tx.storage.dialect().now(),
-        ])
+        .values_panic([migration.name.into(), checksum(migration.sql).into(), dialect.now()])
         .to_owned();
-    tx.open.execute(&insert).await?;
+    tx.execute(&insert).await?;
     tracing::info!(migration.name, "schema migrated");
     Ok(())
 }

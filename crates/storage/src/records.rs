@@ -85,12 +85,12 @@ impl Storage {
         filter: &AuditFilter,
         request: PageRequest,
     ) -> Result<Page<StoredEvent>> {
-        self.check_read(scope.epoch()).await?;
+        let read = self.read(scope).await?;
         if !may_see(scope, filter.place) {
             tracing::error!("records were asked for outside the reader's scope");
             return Ok(Page { items: Vec::new(), next: None });
         }
-        let rows = self.reader().query_all(&records(filter, request)).await?;
+        let rows = read.rows().query_all(&records(filter, request)).await?;
         let rows = rows
             .iter()
             .map(|row| record(RecordRow::from_query_result(row, "")?))

@@ -3,15 +3,18 @@
 //! A bounded queue with one writer behind it. What does not fit, or cannot be written after
 //! some tries, is counted as lost and logged; nobody waits for it.
 
+use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 
 use audit::{AuditEvent, RefusalSink};
+use primitives::Tenant;
 use tokio::sync::{mpsc, oneshot};
 
 use crate::Storage;
 use crate::fault::{Fault, Result};
+use crate::reach::Reach;
 
 /// Records written in one transaction.
 const BATCH: usize = 64;
@@ -114,8 +117,17 @@ async fn patiently(storage: &Storage, events: &[AuditEvent]) -> Result<()> {
     write(storage, events).await
 }
 
+/// Each record is added in the reach of the owner it is filed under; those of one owner
+/// together.
 async fn write(storage: &Storage, events: &[AuditEvent]) -> Result<()> {
-    let mut tx = storage.begin_unchecked().await?;
-    tx.add_records(events).await?;
+    let mut owners: BTreeMap<Tenant, Vec<AuditEvent>> = BTreeMap::new();
+    for event in events {
+        owners.entry(event.tenant).or_default().push(event.clone());
+    }
+    let mut tx = storage.begin_directory().await?;
+    for (owner, events) in owners {
+        tx.enter(&Reach::of_tenant(owner)).await?;
+        tx.add_records(&events).await?;
+    }
     tx.commit_now().await
 }

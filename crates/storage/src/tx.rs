@@ -1,21 +1,28 @@
-//! One write transaction.
+//! One transaction, and how it is begun.
+//!
+//! **Invariant:** rows of tenants are touched in a transaction that said first whose rows it
+//! reaches; there is no other way to a connection for them.
 //!
 //! **Invariant:** dropped without [`Tx::commit`], nothing of it remains, wherever its future
 //! was cancelled. The driver can give a connection back to the pool inside an open transaction
 //! when a future is dropped during BEGIN; so BEGIN and COMMIT run in tasks of their own, which
 //! nobody cancels.
 
+use permissions::Scope;
 use sea_orm::sea_query::{
-    Alias, Asterisk, CommonTableExpression, Expr, Func, Query, SubQueryStatement, WithClause,
+    Alias, Asterisk, CommonTableExpression, Expr, Func, Query, SelectStatement, SubQueryStatement,
+    WithClause,
 };
 use sea_orm::{
-    ConnectionTrait, DatabaseTransaction, ExprTrait, Statement, StatementBuilder, TransactionTrait,
+    ConnectionTrait, DatabaseExecutor, DatabaseTransaction, ExprTrait, Statement, StatementBuilder,
+    TransactionTrait,
 };
 use tokio::task::JoinError;
 
 use crate::Storage;
 use crate::dialect::Dialect;
 use crate::fault::{Fault, Result};
+use crate::reach::{Reach, opening};
 
 /// An open write transaction; also an audit trail, an outbox and a memory of requests.
 pub struct Tx {
@@ -40,17 +47,43 @@ impl Write {
     }
 }
 
+/// Reads of one point of view; ends when it is dropped.
+pub(crate) struct Read {
+    /// SQLite reads without a transaction: it has no settings to make for one.
+    open: Option<DatabaseTransaction>,
+    storage: Storage,
+}
+
+impl Read {
+    /// What to read from.
+    pub(crate) fn rows(&self) -> DatabaseExecutor<'_> {
+        match &self.open {
+            Some(open) => open.into(),
+            None => self.storage.reader().into(),
+        }
+    }
+}
+
 impl Storage {
-    /// Begins a transaction for a caller whose rights belong to `epoch`. Its first statement
+    /// Begins a transaction that sees and changes what `scope` sees. Its first statement
     /// compares the stored epoch, so that a revocation holds from the next call on.
-    pub(crate) async fn begin_at(&self, epoch: i64) -> Result<Tx> {
-        let tx = self.begin_unchecked().await?;
-        check_epoch(&tx.open, epoch).await?;
+    pub(crate) async fn begin_in(&self, scope: &Scope) -> Result<Tx> {
+        let tx = self.begin_directory().await?;
+        let first = opening(Some(&Reach::of(scope)), false, self.dialect());
+        check_epoch(&tx.open, &first, scope.epoch()).await?;
         Ok(tx)
     }
 
-    /// Begins a transaction that acts for no caller: queues, directory, cleaning.
-    pub(crate) async fn begin_unchecked(&self) -> Result<Tx> {
+    /// Begins a transaction of the server itself on rows of one owner.
+    pub(crate) async fn begin_within(&self, reach: &Reach) -> Result<Tx> {
+        let tx = self.begin_directory().await?;
+        tx.enter(reach).await?;
+        Ok(tx)
+    }
+
+    /// Begins a transaction that reaches nobody's rows: for people, roles and switches, and
+    /// for claims, which enter the scope of what they claimed.
+    pub(crate) async fn begin_directory(&self) -> Result<Tx> {
         let storage = self.clone();
         let begun = tokio::spawn(async move {
             let options = storage.dialect().write_options();
@@ -60,21 +93,66 @@ impl Storage {
         begun.await.map_err(ended)?
     }
 
-    /// The first statement of each read for a caller.
+    /// The same under its former name.
+    pub(crate) async fn begin_unchecked(&self) -> Result<Tx> {
+        self.begin_directory().await
+    }
+
+    /// Begins to read what `scope` sees; compares the stored epoch as writing does.
+    pub(crate) async fn read(&self, scope: &Scope) -> Result<Read> {
+        let read = self.begin_read().await?;
+        let first = opening(Some(&Reach::of(scope)), true, self.dialect());
+        check_epoch(&read.rows(), &first, scope.epoch()).await?;
+        Ok(read)
+    }
+
+    /// Begins to read rows of one owner, for the server itself.
+    pub(crate) async fn read_within(&self, reach: &Reach) -> Result<Read> {
+        let read = self.begin_read().await?;
+        if let Some(enter) = reach.enter(self.dialect()) {
+            read.rows().query_one(&enter).await?;
+        }
+        Ok(read)
+    }
+
+    async fn begin_read(&self) -> Result<Read> {
+        let storage = self.clone();
+        if self.dialect() == Dialect::Sqlite {
+            return Ok(Read { open: None, storage });
+        }
+        let begun = tokio::spawn(async move {
+            let open = storage.reader().begin().await?;
+            Ok::<_, Fault>(Read { open: Some(open), storage })
+        });
+        begun.await.map_err(ended)?
+    }
+
+    /// Compares the stored epoch, for reads of people and roles.
     pub(crate) async fn check_read(&self, epoch: i64) -> Result<()> {
-        check_epoch(self.reader(), epoch).await
+        check_epoch(self.reader(), &opening(None, false, self.dialect()), epoch).await
     }
 }
 
-async fn check_epoch(connection: &impl ConnectionTrait, epoch: i64) -> Result<()> {
-    let select = Query::select().column("epoch").from("policy_epoch").to_owned();
-    let row = connection.query_one(&select).await?;
+async fn check_epoch(
+    connection: &impl ConnectionTrait,
+    first: &SelectStatement,
+    epoch: i64,
+) -> Result<()> {
+    let row = connection.query_one(first).await?;
     let row = row.ok_or_else(|| Fault::Internal("policy_epoch has no row".into()))?;
     let stored: i64 = row.try_get("", "epoch")?;
     if stored > epoch { Err(Fault::PolicyMoved(stored)) } else { Ok(()) }
 }
 
 impl Tx {
+    /// From here on, the transaction reaches these rows and no others.
+    pub(crate) async fn enter(&self, reach: &Reach) -> Result<()> {
+        if let Some(enter) = reach.enter(self.storage.dialect()) {
+            self.open.query_one(&enter).await?;
+        }
+        Ok(())
+    }
+
     /// Makes it durable, then wakes the workers if there is something for them.
     pub(crate) async fn commit_now(self) -> Result<()> {
         let Self { open, storage, wakes, broken } = self;

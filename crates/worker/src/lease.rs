@@ -7,6 +7,10 @@ use agent_core::model::Run;
 use agent_core::port::queue::RunQueue;
 use tracing::warn;
 
+/// Signs of life come at least so often: work that is stopped from outside learns of it by its
+/// next one, and must have ended within 5 s.
+const SIGN_OF_LIFE: Duration = Duration::from_secs(2);
+
 /// How leased work ended.
 pub(crate) enum Held<T> {
     Done(T),
@@ -35,11 +39,11 @@ pub(crate) async fn keep<T>(
 
 /// Returns when the lease is lost for certain.
 async fn lost(queue: &dyn RunQueue, run: &Run, lease: Duration) {
-    let pause = lease / 4;
+    let pause = (lease / 4).min(SIGN_OF_LIFE);
     let mut silent = Duration::ZERO;
     loop {
         tokio::time::sleep(pause).await;
-        match queue.heartbeat(run.id, run.fence, lease).await {
+        match queue.heartbeat(run, lease).await {
             Ok(true) => silent = Duration::ZERO,
             Ok(false) => return,
             Err(error) => {

@@ -2,6 +2,10 @@
 //!
 //! Every read starts from a [`Scope`]; every save takes a [`Cleared`] row.
 
+mod held;
+
+pub use held::{HeldBy, HeldItem, HeldItems};
+
 use async_trait::async_trait;
 use audit::AuditTrail;
 use events::{EventRecord, Requests, RunOrder};
@@ -35,10 +39,11 @@ pub struct ItemFilter {
 
 /// Reads, and the way into a transaction. Lists are newest first.
 #[async_trait]
-pub trait WorkflowStore: Send + Sync {
-    /// Opens a transaction whose first statement compares `epoch` with the stored one
+pub trait WorkflowStore: HeldItems + Send + Sync {
+    /// Opens a transaction that reaches what `scope` sees, in the database as in the types.
+    /// Its first statement compares the scope's epoch with the stored one
     /// ([`StoreError::PolicyMoved`] when the stored one is newer).
-    async fn begin(&self, epoch: i64) -> Result<Box<dyn WorkflowTx>, StoreError>;
+    async fn begin(&self, scope: &Scope) -> Result<Box<dyn WorkflowTx>, StoreError>;
 
     /// Deleted ones included: their items, figures and firings stay readable.
     async fn get_workflow(

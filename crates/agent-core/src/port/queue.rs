@@ -5,41 +5,43 @@ use std::time::Duration;
 use async_trait::async_trait;
 use primitives::{RepositoryId, RunId};
 
+use super::live::LiveRuns;
 use crate::StoreError;
 use crate::model::{Patch, Plan, Repository, Run, RunProblem, RunState};
 
-/// The worker's side of runs. All times are the database's.
+/// The worker's side of runs. All times are the database's. What a worker holds is told by the
+/// run as it was claimed: its id and fence, and whose it is.
 #[async_trait]
-pub trait RunQueue: Send + Sync {
+pub trait RunQueue: LiveRuns + Send + Sync {
     /// Claims the oldest run that is QUEUED and due, or RUNNING with a lease that ended:
     /// raises attempt and fence, sets the lease. A run past its deadline becomes TIMED_OUT,
     /// one past its attempts DEAD, and neither is returned here: see [`Self::claim_ended`].
     async fn claim_run(&self, worker: &str, lease: Duration) -> Result<Option<Run>, StoreError>;
 
     /// Extends the lease; `false` when the fence was lost or the run ended.
-    async fn heartbeat(&self, id: RunId, fence: i64, lease: Duration) -> Result<bool, StoreError>;
+    async fn heartbeat(&self, run: &Run, lease: Duration) -> Result<bool, StoreError>;
 
     /// Puts the run back after `delay`; DEAD when its attempts are used up. Returns the state
     /// it is in now, `None` when the fence was lost.
     async fn retry_run(
         &self,
-        id: RunId,
-        fence: i64,
+        run: &Run,
         delay: Duration,
         problem: &RunProblem,
     ) -> Result<Option<RunState>, StoreError>;
 
-    /// Claims the oldest run that the queue itself ended ([`Self::claim_run`] by deadline or
-    /// attempts, [`Self::retry_run`] by attempts) while nobody has recorded what that means
-    /// for its work item: raises the fence and leases the run; its state, TIMED_OUT or DEAD,
-    /// stays. Whoever claimed it records the failure, idempotently by run id, then settles.
+    /// Claims the oldest run that ended without its worker ([`Self::claim_run`] by deadline or
+    /// attempts, [`Self::retry_run`] by attempts,
+    /// [`cancel_live`](super::live::LiveRunsTx::cancel_live)) while nobody has recorded what
+    /// that means for its work item: raises the fence and leases the run; its state, TIMED_OUT,
+    /// DEAD or CANCELLED, stays. Whoever claimed it records the failure, idempotently by run id, then settles.
     ///
     /// A worker that saves FAILED itself tells the item first, so such runs do not come here.
     async fn claim_ended(&self, worker: &str, lease: Duration) -> Result<Option<Run>, StoreError>;
 
     /// The end has been recorded with the item: it is not claimed again. `false` when the
     /// fence was lost, it was settled before, or the run is not one of those.
-    async fn settle_ended(&self, id: RunId, fence: i64) -> Result<bool, StoreError>;
+    async fn settle_ended(&self, run: &Run) -> Result<bool, StoreError>;
 
     /// Runs in each state, for metrics.
     async fn count_runs(&self) -> Result<Vec<(RunState, u64)>, StoreError>;

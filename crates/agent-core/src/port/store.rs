@@ -11,6 +11,7 @@ use primitives::{
     Page, PageRequest, PatchId, PlanId, RepositoryId, RunId, SessionId, Tenant, WorkItemId,
 };
 
+use super::live::LiveRunsTx;
 use crate::StoreError;
 use crate::model::{Patch, Plan, Repository, Run, Session, WorkItemFacts};
 
@@ -26,9 +27,10 @@ pub struct AgentFilter {
 /// Reads, and the way into a transaction. Lists are newest first.
 #[async_trait]
 pub trait AgentStore: Send + Sync {
-    /// Opens a transaction whose first statement compares `epoch` with the stored one
+    /// Opens a transaction that reaches what `scope` sees, in the database as in the types.
+    /// Its first statement compares the scope's epoch with the stored one
     /// ([`StoreError::PolicyMoved`] when the stored one is newer).
-    async fn begin(&self, epoch: i64) -> Result<Box<dyn AgentTx>, StoreError>;
+    async fn begin(&self, scope: &Scope) -> Result<Box<dyn AgentTx>, StoreError>;
 
     async fn get_repository(
         &self,
@@ -96,7 +98,7 @@ pub trait AgentStore: Send + Sync {
 
 /// One transaction. Dropped without [`commit`](Self::commit), it rolls back.
 #[async_trait]
-pub trait AgentTx: AuditTrail + Outbox + Requests + Send {
+pub trait AgentTx: AuditTrail + Outbox + Requests + LiveRunsTx + Send {
     /// `false` when the tenant registered this path already.
     async fn insert_repository(&mut self, row: &Cleared<Repository>) -> Result<bool, StoreError>;
 

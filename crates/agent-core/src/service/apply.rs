@@ -84,7 +84,7 @@ impl Applying {
             Some(plan) => Some(plan),
             None => self.plan(grant, default_plan(&target, &args)).await?,
         };
-        if let Some(answer) = self.deps.replayed(grant.scope().epoch(), once).await? {
+        if let Some(answer) = self.deps.replayed(&grant.scope(), once).await? {
             return Ok(answer);
         }
         let args = args?;
@@ -254,7 +254,7 @@ impl Applying {
         let now = self.deps.clock.now();
         let run = clear(grant, prepared.run)?;
         let patch = prepared.patch.map(|patch| clear(grant, patch)).transpose()?;
-        let mut tx = self.deps.store.begin(grant.scope().epoch()).await?;
+        let mut tx = self.deps.store.begin(&grant.scope()).await?;
         if let Some(answer) = replay(tx.as_mut(), once).await? {
             return Ok(answer);
         }
@@ -289,7 +289,7 @@ impl Applying {
             patch.repository,
         )
         .with(json!({ "dry_run": true, "files_changed": patch.files.len() }));
-        let mut tx = self.deps.store.begin(grant.scope().epoch()).await?;
+        let mut tx = self.deps.store.begin(&grant.scope()).await?;
         tx.record(vec![event]).await?;
         tx.commit().await?;
         Ok(Applied { run: None, patch: Some(patch) })
@@ -319,7 +319,7 @@ impl Applying {
                 .with(json!({ "reason": error.reason() }));
         let event = apply_event(EventType::ApplyFailure, &report, None, now);
         let written = async {
-            let mut tx = self.deps.store.begin(grant.scope().epoch()).await?;
+            let mut tx = self.deps.store.begin(&grant.scope()).await?;
             tx.record(vec![audit]).await?;
             tx.publish(vec![event]).await?;
             tx.commit().await?;

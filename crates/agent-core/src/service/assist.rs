@@ -113,7 +113,7 @@ impl Runner {
                 }
             }
         }
-        let mut tx = self.hold(&run).await?;
+        let mut tx = self.hold(&run, run.tenant).await?;
         tx.save_run(&run, None, patch.as_ref()).await?;
         tx.record(audits).await?;
         tx.publish(events).await?;

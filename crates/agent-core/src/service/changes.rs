@@ -3,7 +3,7 @@
 use audit::{AuditEvent, Outcome};
 use events::EventType;
 use permissions::Reporter;
-use primitives::PatchId;
+use primitives::{PatchId, Tenant};
 
 use super::apply::branch_name;
 use super::deps::{ANY_EPOCH, Checkpoint};
@@ -140,7 +140,7 @@ impl Runner {
             AuditEvent::on_behalf(run.principal, now, report.tenant, action, patch.id, run.id)
                 .with(report.payload());
         let event = apply_event(kind, &report, run.cause, now);
-        let mut tx = self.hold(&run).await?;
+        let mut tx = self.hold(&run, report.tenant).await?;
         tx.save_run(&run, None, Some(&patch)).await?;
         tx.record(vec![audit]).await?;
         tx.publish(vec![event]).await?;
@@ -158,8 +158,9 @@ impl Runner {
         run.state = RunState::Failed;
         run.ended_at = Some(now);
         run.problem = Some(problem.clone());
-        let (audit, event) = self.failure_of(&run, &problem, now).await?;
-        let mut tx = self.hold(&run).await?;
+        let filed = self.tenant_of(&run).await?;
+        let (audit, event) = failure_of(&run, filed, &problem, now);
+        let mut tx = self.hold(&run, filed).await?;
         tx.save_run(&run, None, patch.as_ref()).await?;
         tx.record(audit).await?;
         tx.publish(event).await?;
@@ -179,8 +180,10 @@ impl Runner {
         self.take_back(run).await?;
         let (_, made) = self.made_by(run).await?;
         // Read before the transaction: a second connection while one is held could wait for it.
-        let (audit, event) = self.failure_of(run, problem, self.deps.clock.now()).await?;
-        let mut tx = self.deps.store.begin(ANY_EPOCH).await?;
+        let filed = self.tenant_of(run).await?;
+        let (audit, event) = failure_of(run, filed, problem, self.deps.clock.now());
+        let scope = self.scope_of(run, filed, ANY_EPOCH);
+        let mut tx = self.deps.store.begin(&scope).await?;
         if let Some(made) = made
             && let Some(patch) = tx.lock_patch(&reporter.scope(), made.id).await?
             && let Some(changed) = closed_patch(run, &patch)
@@ -217,43 +220,43 @@ impl Runner {
         }
     }
 
-    /// The record and event of a change that failed; an assist run has its own.
-    async fn failure_of(
-        &self,
-        run: &Run,
-        problem: &RunProblem,
-        now: primitives::Timestamp,
-    ) -> Result<(Vec<AuditEvent>, Vec<events::EventRecord>), AgentError> {
-        let tenant = self.tenant_of(run).await?;
-        let action = match run.kind {
-            RunKind::Revert => "agent.patch.reverted",
-            RunKind::Apply => "agent.apply.failure",
-            RunKind::Assist => return Ok((Vec::new(), Vec::new())),
-        };
-        let audit = AuditEvent::on_behalf(run.principal, now, tenant, action, run.id, run.id)
-            .ended(Outcome::Failure)
-            .with(serde_json::json!({ "reason": problem.reason }));
-        let event = run.repository.filter(|_| run.kind == RunKind::Apply).map(|repository| {
-            let mut report = Report::default_for(run.principal, repository);
-            report.tenant = tenant;
-            report.work_item = run.work_item;
-            report.run = Some(run.id);
-            report.patch = run.patch;
-            report.summary = problem.reason.clone();
-            apply_event(EventType::ApplyFailure, &report, run.cause, now)
-        });
-        Ok((vec![audit], event.into_iter().collect()))
-    }
-
     /// Under whom the outcome of a run is filed: the item's owner, else the repository's.
     /// Not known is an error: a record filed under the wrong owner cannot be moved.
-    async fn tenant_of(&self, run: &Run) -> Result<primitives::Tenant, AgentError> {
+    async fn tenant_of(&self, run: &Run) -> Result<Tenant, AgentError> {
         if run.work_item.is_some() {
             return Ok(run.tenant);
         }
         let repository = self.repository(run).await?;
         Ok(repository.map_or(run.tenant, |repository| repository.tenant))
     }
+}
+
+/// The record and event of a change that failed, filed under `tenant`; an assist run has its
+/// own.
+fn failure_of(
+    run: &Run,
+    tenant: Tenant,
+    problem: &RunProblem,
+    now: primitives::Timestamp,
+) -> (Vec<AuditEvent>, Vec<events::EventRecord>) {
+    let action = match run.kind {
+        RunKind::Revert => "agent.patch.reverted",
+        RunKind::Apply => "agent.apply.failure",
+        RunKind::Assist => return (Vec::new(), Vec::new()),
+    };
+    let audit = AuditEvent::on_behalf(run.principal, now, tenant, action, run.id, run.id)
+        .ended(Outcome::Failure)
+        .with(serde_json::json!({ "reason": problem.reason }));
+    let event = run.repository.filter(|_| run.kind == RunKind::Apply).map(|repository| {
+        let mut report = Report::default_for(run.principal, repository);
+        report.tenant = tenant;
+        report.work_item = run.work_item;
+        report.run = Some(run.id);
+        report.patch = run.patch;
+        report.summary = problem.reason.clone();
+        apply_event(EventType::ApplyFailure, &report, run.cause, now)
+    });
+    (vec![audit], event.into_iter().collect())
 }
 
 /// The facts of a change that has been made.

@@ -5,7 +5,7 @@ use std::sync::Arc;
 use async_trait::async_trait;
 use audit::RefusalSink;
 use events::{Once, Wakeups};
-use permissions::{Authorizer, Cleared, Denied, Grant, Permission, Tenanted};
+use permissions::{Authorizer, Cleared, Denied, Grant, Permission, Scope, Tenanted};
 use primitives::{Clock, Tenant};
 use serde::Serialize;
 use serde::de::DeserializeOwned;
@@ -94,11 +94,11 @@ impl AgentDeps {
     /// The remembered answer of a mutation, in a transaction of its own.
     pub(crate) async fn replayed<T: DeserializeOwned>(
         &self,
-        epoch: i64,
+        scope: &Scope,
         once: Option<&Once>,
     ) -> Result<Option<T>, AgentError> {
         let Some(once) = once else { return Ok(None) };
-        let mut tx = self.store.begin(epoch).await?;
+        let mut tx = self.store.begin(scope).await?;
         replay(tx.as_mut(), Some(once)).await
     }
 }

@@ -153,7 +153,7 @@ impl Planning {
         once: Option<&Once>,
     ) -> Result<Plan, AgentError> {
         let target = self.deps.target(grant, names).await?;
-        if let Some(answer) = self.deps.replayed(grant.scope().epoch(), once).await? {
+        if let Some(answer) = self.deps.replayed(&grant.scope(), once).await? {
             return Ok(answer);
         }
         let args = args?;
@@ -180,7 +180,7 @@ impl Planning {
     ) -> Result<Plan, AgentError> {
         let now = self.deps.clock.now();
         let row = clear(grant, plan)?;
-        let mut tx = self.deps.store.begin(grant.scope().epoch()).await?;
+        let mut tx = self.deps.store.begin(&grant.scope()).await?;
         if let Some(answer) = replay(tx.as_mut(), once).await? {
             return Ok(answer);
         }
@@ -212,7 +212,7 @@ impl Planning {
         if id.is_none() {
             return Ok(());
         }
-        let mut tx = self.deps.store.begin(grant.scope().epoch()).await?;
+        let mut tx = self.deps.store.begin(&grant.scope()).await?;
         self.deps.touch(tx.as_mut(), grant, id, |_| {}).await?;
         Ok(tx.commit().await?)
     }

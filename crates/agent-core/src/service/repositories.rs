@@ -71,8 +71,7 @@ impl Repositories {
             return Err(AgentError::NotFound("TEAM"));
         }
         let admitted = grant.admit_in(tenant)?;
-        let epoch = scope.epoch();
-        if let Some(answer) = self.deps.replayed(epoch, once).await? {
+        if let Some(answer) = self.deps.replayed(&scope, once).await? {
             return Ok(answer);
         }
         let row = self.inspected(tenant, args?, grant).await?;
@@ -130,7 +129,7 @@ impl Repositories {
         once: Option<&Once>,
     ) -> Result<Repository, AgentError> {
         let now = self.deps.clock.now();
-        let mut tx = self.deps.store.begin(grant.scope().epoch()).await?;
+        let mut tx = self.deps.store.begin(&grant.scope()).await?;
         if let Some(answer) = replay(tx.as_mut(), once).await? {
             return Ok(answer);
         }

@@ -39,7 +39,7 @@ impl Reverting {
         let patch = grant.admit(found.ok_or(AgentError::NotFound("PATCH"))?)?;
         let found = self.deps.store.get_repository(&scope, patch.repository).await?;
         let repository = grant.admit(found.ok_or(AgentError::NotFound("REPOSITORY"))?)?;
-        if let Some(answer) = self.deps.replayed(scope.epoch(), once).await? {
+        if let Some(answer) = self.deps.replayed(&scope, once).await? {
             return Ok(answer);
         }
         arguments?;
@@ -90,7 +90,7 @@ impl Reverting {
         id: PatchId,
         once: Option<&Once>,
     ) -> Result<Run, AgentError> {
-        let mut tx = self.deps.store.begin(grant.scope().epoch()).await?;
+        let mut tx = self.deps.store.begin(&grant.scope()).await?;
         let found = tx.lock_patch(&grant.scope(), id).await?;
         let patch = grant.admit(found.ok_or(AgentError::NotFound("PATCH"))?)?;
         if let Some(answer) = replay(tx.as_mut(), once).await? {

@@ -7,8 +7,8 @@
 
 use std::sync::Arc;
 
-use permissions::CodeEdit;
-use primitives::{Classify, ErrorKind};
+use permissions::{CodeEdit, Reporter, Scope};
+use primitives::{Classify, ErrorKind, Tenant};
 
 use super::deps::{ANY_EPOCH, AgentDeps, Checkpoint};
 use super::guards::{self, AutoApply, Guard};
@@ -104,7 +104,8 @@ impl Runner {
         let mut last = StoreError::PolicyMoved(0);
         for _ in 0..3 {
             let epoch = self.ask(write, authority).await?;
-            let mut tx = match self.deps.store.begin(epoch).await {
+            let scope = self.scope_of(write.run, write.run.tenant, epoch);
+            let mut tx = match self.deps.store.begin(&scope).await {
                 Ok(tx) => tx,
                 Err(error @ StoreError::PolicyMoved(_)) => {
                     last = error;
@@ -138,7 +139,7 @@ impl Runner {
             Authority::Principal => {
                 let epoch = self.deps.authorizer.epoch();
                 let tenants = [write.repository.tenant, write.run.tenant];
-                let own = primitives::Tenant::Person(write.run.principal);
+                let own = Tenant::Person(write.run.principal);
                 let mut asked = tenants.into_iter().filter(|t| *t != own || tenants[0] == own);
                 let may =
                     |tenant| guards::holds::<CodeEdit>(&self.deps, write.run.principal, tenant);
@@ -157,14 +158,27 @@ impl Runner {
         plan: Option<&Plan>,
         patch: Option<&Patch>,
     ) -> Result<(), AgentError> {
-        let mut tx = self.hold(run).await?;
+        let mut tx = self.hold(run, run.tenant).await?;
         tx.save_run(run, plan, patch).await?;
         Ok(tx.commit().await?)
     }
 
-    /// A transaction that holds the run.
-    pub(crate) async fn hold(&self, run: &Run) -> Result<Box<dyn AgentTx>, AgentError> {
-        let mut tx = self.deps.store.begin(ANY_EPOCH).await?;
+    /// What a transaction about a run touches: rows of its owner and its principal, and of the
+    /// owner its outcome is filed under.
+    pub(crate) fn scope_of(&self, run: &Run, filed: Tenant, epoch: i64) -> Scope {
+        let (id, now) = (run.id.to_string(), self.deps.clock.now());
+        let of = |tenant| Reporter::new(tenant, run.principal, epoch, &id, now);
+        of(run.tenant).beside(&of(filed).scope())
+    }
+
+    /// A transaction that holds the run, and files its outcome under an owner.
+    pub(crate) async fn hold(
+        &self,
+        run: &Run,
+        filed: Tenant,
+    ) -> Result<Box<dyn AgentTx>, AgentError> {
+        let scope = self.scope_of(run, filed, ANY_EPOCH);
+        let mut tx = self.deps.store.begin(&scope).await?;
         held(tx.as_mut(), run).await?;
         Ok(tx)
     }

@@ -55,7 +55,7 @@ impl Sessions {
             closed_at: None,
             version: 1,
         });
-        let mut tx = self.deps.store.begin(grant.scope().epoch()).await?;
+        let mut tx = self.deps.store.begin(&grant.scope()).await?;
         if let Some(answer) = replay(tx.as_mut(), once).await? {
             return Ok(answer);
         }
@@ -101,7 +101,7 @@ impl Sessions {
         id: SessionId,
         once: Option<&Once>,
     ) -> Result<Session, AgentError> {
-        let mut tx = self.deps.store.begin(grant.scope().epoch()).await?;
+        let mut tx = self.deps.store.begin(&grant.scope()).await?;
         let found = tx.lock_session(&grant.scope(), id).await?;
         let session = grant.admit(found.ok_or(AgentError::NotFound("SESSION"))?)?;
         if let Some(answer) = replay(tx.as_mut(), once).await? {

@@ -6,6 +6,10 @@ use secrecy::{ExposeSecret, SecretString};
 use super::{Config, ConfigError};
 use crate::telemetry;
 
+fn is_postgres(url: &str) -> bool {
+    url.starts_with("postgres://") || url.starts_with("postgresql://")
+}
+
 impl Config {
     pub(super) fn check(&self) -> Result<(), ConfigError> {
         if self.data_dir.as_os_str().is_empty() {
@@ -17,6 +21,12 @@ impl Config {
         if self.database.pool_size.is_some_and(|size| !(1..=1000).contains(&size)) {
             return Err(ConfigError::wrong("database.pool_size must be 1 to 1000"));
         }
+        let owner = self.database.migration_url.expose_secret();
+        if !owner.is_empty() && (self.is_embedded() || !is_postgres(owner)) {
+            return Err(ConfigError::wrong(
+                "database.migration_url must be postgres://…, and needs database.url to be one",
+            ));
+        }
         let secret = self.gateway.page_secret.expose_secret();
         if !secret.is_empty() && secret.len() < 32 {
             return Err(ConfigError::wrong("gateway.page_secret must have at least 32 characters"));
@@ -27,7 +37,10 @@ impl Config {
         if !collector.is_empty() && !collector.starts_with("http://") {
             return Err(ConfigError::wrong("telemetry.otlp_endpoint must begin with http://"));
         }
-        self.check_identity()?;
+        self.gateway.tls.check()?;
+        self.gateway.limits.check()?;
+        self.admin.check(&self.gateway.tls)?;
+        self.identity.check()?;
         match (self.model.base_url.is_empty(), self.model.name.is_empty()) {
             (true, false) => Err(ConfigError::wrong("model.name is set without model.base_url")),
             (false, true) => Err(ConfigError::wrong("model.base_url is set without model.name")),
@@ -35,32 +48,11 @@ impl Config {
         }
     }
 
-    /// All of it or nothing of it.
-    fn check_identity(&self) -> Result<(), ConfigError> {
-        let identity = &self.identity;
-        let given = [
-            !identity.issuer.is_empty(),
-            !identity.audience.is_empty(),
-            !identity.keys.0.is_empty(),
-        ];
-        if given.contains(&true) && given.contains(&false) {
-            let text =
-                "identity is incomplete: issuer, audience and at least one key belong together";
-            return Err(ConfigError::wrong(text));
-        }
-        let mut kids: Vec<_> = identity.keys.0.iter().map(|key| &key.kid).collect();
-        kids.sort();
-        if kids.windows(2).any(|pair| pair.first() == pair.last()) {
-            return Err(ConfigError::wrong("identity.keys names a kid twice"));
-        }
-        Ok(())
-    }
-
     /// For commands that verify tokens of an outside issuer.
     pub fn require_identity(&self) -> Result<(), ConfigError> {
         if self.identity.issuer.is_empty() {
-            let text = "identity.issuer, identity.audience and identity.keys are required \
-                        (or use `serve --dev` on this machine only)";
+            let text = "identity.issuer, identity.audience and identity.keys (or \
+                        identity.jwks_url) are required (or use `serve --dev` on this machine only)";
             return Err(ConfigError::wrong(text));
         }
         Ok(())
@@ -68,9 +60,11 @@ impl Config {
 
     /// For `serve --dev`, whose tokens anybody on this machine can make.
     pub fn require_dev(&self) -> Result<(), ConfigError> {
-        for (key, address) in
-            [("gateway.listen", self.gateway.listen), ("metrics.listen", self.metrics.listen)]
-        {
+        for (key, address) in [
+            ("gateway.listen", self.gateway.listen),
+            ("admin.listen", self.admin.listen),
+            ("metrics.listen", self.metrics.listen),
+        ] {
             if !address.ip().is_loopback() {
                 let text = format!("serve --dev is for this machine only: {key} must be loopback");
                 return Err(ConfigError::wrong(text));

@@ -4,10 +4,14 @@
 //! `ELOHIM_GATEWAY__LISTEN`. **Invariant:** unknown keys are errors, so typos are loud, and
 //! neither a value of type secret nor a URL that may hold a password is ever printed.
 
+mod admin;
 mod check;
 mod identity;
+mod limits;
 mod load;
 mod roots;
+mod teams;
+mod tls;
 
 use std::net::{Ipv4Addr, SocketAddr};
 use std::path::{Path, PathBuf};
@@ -15,9 +19,13 @@ use std::path::{Path, PathBuf};
 use secrecy::{ExposeSecret, SecretString};
 use serde::Deserialize;
 
-pub use identity::{Algorithm, KeyFile, KeyFiles};
+pub use admin::AdminConfig;
+pub use identity::{Algorithm, IdentityConfig, KeyFile, KeyFiles};
+pub use limits::{ClassConfig, LimitsConfig};
 pub use load::{ConfigError, load, load_from};
 pub use roots::{Owner, Root, RootList};
+pub use teams::{TeamMap, TeamMapping, TeamsClaimConfig};
+pub use tls::TlsConfig;
 
 /// Everything an operator can set.
 #[derive(Clone, Debug, Deserialize)]
@@ -27,6 +35,7 @@ pub struct Config {
     pub data_dir: PathBuf,
     pub database: DatabaseConfig,
     pub gateway: GatewayConfig,
+    pub admin: AdminConfig,
     pub metrics: MetricsConfig,
     pub identity: IdentityConfig,
     pub repositories: RepositoriesConfig,
@@ -42,6 +51,8 @@ pub struct Config {
 pub struct DatabaseConfig {
     /// `sqlite:PATH` or `postgres://…`; empty is `elohim.db` in the data folder.
     pub url: SecretString,
+    /// `postgres://…` of whoever owns the tables, for migrations only; empty is `url`.
+    pub migration_url: SecretString,
     /// Connections to Postgres; on SQLite, connections that read.
     pub pool_size: Option<u32>,
 }
@@ -57,6 +68,8 @@ pub struct GatewayConfig {
     /// Seals page tokens: at least 32 characters, the same on every replica. Without one,
     /// tokens are good at the process that made them only.
     pub page_secret: SecretString,
+    pub tls: TlsConfig,
+    pub limits: LimitsConfig,
 }
 
 /// The port of `/metrics` and `/healthz`: plain HTTP, without authentication.
@@ -65,18 +78,6 @@ pub struct GatewayConfig {
 pub struct MetricsConfig {
     /// Port 0 takes any free one.
     pub listen: SocketAddr,
-}
-
-/// Whose tokens are accepted. All three or nothing.
-#[derive(Clone, Debug, Default, Deserialize)]
-#[serde(deny_unknown_fields, default)]
-pub struct IdentityConfig {
-    /// The `iss` of tokens.
-    pub issuer: String,
-    /// The `aud` of tokens.
-    pub audience: String,
-    /// Public keys by `kid`.
-    pub keys: KeyFiles,
 }
 
 /// Which folders hold repositories, and whose.
@@ -143,6 +144,7 @@ impl Default for Config {
             data_dir: default_data_dir(),
             database: DatabaseConfig::default(),
             gateway: GatewayConfig::default(),
+            admin: AdminConfig::default(),
             metrics: MetricsConfig::default(),
             identity: IdentityConfig::default(),
             repositories: RepositoriesConfig::default(),
@@ -156,7 +158,13 @@ impl Default for Config {
 
 impl Default for GatewayConfig {
     fn default() -> Self {
-        Self { listen: loopback(50051), reflection: false, page_secret: SecretString::default() }
+        Self {
+            listen: loopback(50051),
+            reflection: false,
+            page_secret: SecretString::default(),
+            tls: TlsConfig::default(),
+            limits: LimitsConfig::default(),
+        }
     }
 }
 
@@ -190,6 +198,12 @@ impl Config {
         } else {
             self.database.url.clone()
         }
+    }
+
+    /// The URL that migrations connect to, where that is another one.
+    pub fn migration_url(&self) -> Option<&SecretString> {
+        let url = &self.database.migration_url;
+        (!url.expose_secret().is_empty()).then_some(url)
     }
 
     /// Whether the database is embedded, and so served by one process only.

@@ -16,7 +16,8 @@ pub(super) struct Opened {
     _lock: Option<File>,
 }
 
-/// Makes the data folder if it is missing, connects, migrates.
+/// Makes the data folder if it is missing, connects, migrates; on Postgres, makes sure that
+/// row-level security binds the server.
 pub(super) async fn open(config: &Config) -> Result<Opened, StartError> {
     let folder = &config.data_dir;
     DirBuilder::new()
@@ -31,7 +32,11 @@ pub(super) async fn open(config: &Config) -> Result<Opened, StartError> {
     }
     let url = config.database_url();
     let storage = Storage::connect(url.expose_secret(), options).await.map_err(refused)?;
-    storage.migrate().await?;
+    match config.migration_url() {
+        Some(owner) => storage.migrate_as(owner.expose_secret()).await?,
+        None => storage.migrate().await?,
+    };
+    storage.require_bound().await?;
     Ok(Opened { storage, _lock: lock })
 }
 
@@ -41,7 +46,9 @@ fn refused(error: ConnectError) -> StartError {
         ConnectError::Url | ConnectError::InMemory => {
             ConfigError::wrong(format!("database.url: {error}")).into()
         }
-        ConnectError::Folder { .. } | ConnectError::Refused(_) => error.into(),
+        ConnectError::Folder { .. } | ConnectError::Unbound { .. } | ConnectError::Refused(_) => {
+            error.into()
+        }
     }
 }
 

@@ -1,9 +1,10 @@
 //! What the agent keeps: repositories, sessions, plans, runs and patches.
 //!
 //! **Invariant:** every read here starts from a scope, in SQL and again on the way out. The
-//! two doors without a scope, for workers, are in `queue`.
+//! doors across tenants, for workers, are in `queue`.
 
 pub(crate) mod convert;
+pub(crate) mod live;
 mod tx;
 
 use agent_core::StoreError;
@@ -77,8 +78,8 @@ impl Storage {
         E: EntityTrait,
         T: FromRow<E::Model> + Tenanted,
     {
-        self.check_read(scope.epoch()).await?;
-        shown::<E::Model, T>(self.reader(), &select_one::<E>(scope, id), scope).await
+        let read = self.read(scope).await?;
+        shown::<E::Model, T>(&read.rows(), &select_one::<E>(scope, id), scope).await
     }
 
     /// A page of rows of `E`, newest by the column `key` first.
@@ -94,9 +95,9 @@ impl Storage {
         E: EntityTrait,
         T: FromRow<E::Model> + Tenanted,
     {
-        self.check_read(scope.epoch()).await?;
+        let read = self.read(scope).await?;
         let select = select_page::<E>(scope, key, narrow, request);
-        let rows = self.reader().query_all(&select).await?;
+        let rows = read.rows().query_all(&select).await?;
         show_page(scope, rows, request.size, place, T::from_row)
     }
 
@@ -146,8 +147,8 @@ type Stored<T> = std::result::Result<T, StoreError>;
 
 #[async_trait]
 impl AgentStore for Storage {
-    async fn begin(&self, epoch: i64) -> Stored<Box<dyn AgentTx>> {
-        Ok(Box::new(self.begin_at(epoch).await?))
+    async fn begin(&self, scope: &Scope) -> Stored<Box<dyn AgentTx>> {
+        Ok(Box::new(self.begin_in(scope).await?))
     }
 
     async fn get_repository(

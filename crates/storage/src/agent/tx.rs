@@ -5,20 +5,39 @@ use agent_core::model::{Patch, Plan, Repository, Run, RunState, Session};
 use agent_core::port::store::AgentTx;
 use async_trait::async_trait;
 use permissions::{Cleared, Scope, Tenanted, Visible};
-use primitives::{PatchId, RunId, SessionId};
+use primitives::{PatchId, RepositoryId, RunId, SessionId};
 use sea_orm::sea_query::{Expr, OnConflict, Query, UpdateStatement};
 use sea_orm::{ConnectionTrait, EntityTrait, ExprTrait, FromQueryResult, QueryTrait};
 use uuid::Uuid;
 
 use super::convert::{FromRow, ToRow};
 use super::{select_one, shown};
-use crate::Tx;
 use crate::fault::{Fault, Result};
+use crate::reach::Reach;
 use crate::row::agent::{agent_run, patch, session};
-use crate::row::{insert, insert_with, micros};
+use crate::row::{insert, insert_with, micros, tenant};
 use crate::visibility::owned;
+use crate::{Storage, Tx};
 
 type Stored<T> = std::result::Result<T, StoreError>;
+
+impl Storage {
+    /// Lets auto-apply commit to a repository, or forbids it: a policy, so that the epoch
+    /// rises. How many repositories it changed, one or none.
+    pub(crate) async fn allow_auto_apply(&self, id: RepositoryId, allowed: bool) -> Result<u64> {
+        let Some(row) = self.any_repository(id.as_uuid()).await? else { return Ok(0) };
+        let owner = tenant(&row.tenant_kind, row.tenant_id)?;
+        let tx = self.begin_within(&Reach::of_tenant(owner)).await?;
+        let update = raising("repository", row.id)
+            .value("auto_apply_allowed", allowed)
+            .and_where(owned("repository", owner))
+            .to_owned();
+        let changed = tx.run(&update).await?;
+        tx.raise_epoch().await?;
+        tx.commit_now().await?;
+        Ok(changed)
+    }
+}
 
 impl Tx {
     /// Loads a row that the scope sees and holds it.

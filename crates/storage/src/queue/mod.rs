@@ -1,8 +1,10 @@
 //! Durable work as workers see it: claims under a lease, conditional on a fence.
 //!
-//! **Invariant:** all times are the database's, and nothing here is scoped: a claim is the one
-//! door across tenants, and what follows it asks for the rights of its principal.
+//! **Invariant:** all times are the database's. A claim looks across tenants, on Postgres by a
+//! function that does only that; what follows it reaches the rows of what was claimed.
 
+mod doors;
+mod live;
 mod outbox;
 mod runs;
 
@@ -35,7 +37,7 @@ fn from_now(dialect: Dialect, duration: Duration) -> SimpleExpr {
 }
 
 /// A text for operators, as Postgres takes it.
-fn note(text: &str) -> String {
+pub(crate) fn note(text: &str) -> String {
     primitives::clip(&text.replace('\0', ""), MAX_NOTE)
 }
 
@@ -44,16 +46,24 @@ fn has_passed(dialect: Dialect, column: &'static str) -> SimpleExpr {
     Expr::col(column).lte(dialect.now())
 }
 
-/// The first free row of a select, held until the end of the transaction, and the time.
+/// The first row of a select, and the time.
+async fn first<M: FromQueryResult>(
+    tx: &Tx,
+    mut select: SelectStatement,
+) -> Result<Option<(M, i64)>> {
+    select.expr_as(tx.storage.dialect().now(), DB_NOW).limit(1);
+    let row = tx.open.query_one(&select).await?;
+    row.as_ref().map(with_time).transpose()
+}
+
+/// The same, held until the end of the transaction. Who finds it held by somebody else passes
+/// it over.
 async fn first_free<M: FromQueryResult>(
     tx: &Tx,
     mut select: SelectStatement,
 ) -> Result<Option<(M, i64)>> {
-    let dialect = tx.storage.dialect();
-    select.expr_as(dialect.now(), DB_NOW).limit(1);
-    dialect.lock_free_rows(&mut select);
-    let row = tx.open.query_one(&select).await?;
-    row.as_ref().map(with_time).transpose()
+    tx.storage.dialect().lock_free_rows(&mut select);
+    first(tx, select).await
 }
 
 fn with_time<M: FromQueryResult>(row: &QueryResult) -> Result<(M, i64)> {

@@ -4,15 +4,15 @@ use std::time::Duration;
 
 use async_trait::async_trait;
 use events::{ClaimedEvent, EventError, OutboxQueue};
-use primitives::{EventId, Timestamp};
-use sea_orm::sea_query::{Expr, Func, Order, Query, UpdateStatement};
-use sea_orm::{ConnectionTrait, EntityTrait, ExprTrait, QueryTrait};
+use primitives::Timestamp;
+use sea_orm::ExprTrait;
+use sea_orm::sea_query::{Expr, Query, UpdateStatement};
 
-use super::{first_free, from_now, has_passed, note, until};
+use super::{from_now, note, until};
 use crate::Storage;
 use crate::fault::Result;
-use crate::row::events::outbox;
-use crate::row::{from_json, narrow};
+use crate::reach::Reach;
+use crate::row::{from_json, narrow, tenant};
 use crate::visibility::constant;
 
 impl Storage {
@@ -21,19 +21,9 @@ impl Storage {
         worker: &str,
         lease: Duration,
     ) -> Result<Option<ClaimedEvent>> {
-        let tx = self.begin_unchecked().await?;
-        let dialect = self.dialect();
-        let select = outbox::Entity::find()
-            .into_query()
-            .and_where(Expr::col("state").eq(constant("PENDING")))
-            .and_where(has_passed(dialect, "due_at"))
-            .and_where(Expr::col("lease_until").is_null().or(has_passed(dialect, "lease_until")))
-            .order_by("due_at", Order::Asc)
-            .order_by("id", Order::Asc)
-            .to_owned();
-        let Some((row, now)) = first_free::<outbox::Model>(&tx, select).await? else {
-            return Ok(None);
-        };
+        let tx = self.begin_directory().await?;
+        let Some((row, now)) = tx.due_event().await? else { return Ok(None) };
+        tx.enter(&Reach::of_tenant(tenant(&row.tenant_kind, row.tenant_id)?)).await?;
         let (attempt, fence) = (row.attempt.saturating_add(1), row.fence + 1);
         let update = Query::update()
             .table("outbox")
@@ -52,35 +42,32 @@ impl Storage {
         Ok(Some(ClaimedEvent { event, attempt: narrow("attempt", attempt)?, fence }))
     }
 
-    async fn change_delivery(&self, update: &UpdateStatement) -> Result<bool> {
-        Ok(self.writer().execute(update).await?.rows_affected() == 1)
+    async fn change_delivery(
+        &self,
+        claimed: &ClaimedEvent,
+        update: &UpdateStatement,
+    ) -> Result<bool> {
+        let tx = self.begin_within(&Reach::of_tenant(claimed.event.tenant)).await?;
+        let is_held = tx.run(update).await? == 1;
+        tx.commit_now().await?;
+        Ok(is_held)
     }
 
     async fn waiting(&self) -> Result<(u64, Duration)> {
-        let select = Query::select()
-            .expr_as(Func::count(Expr::col("id")), "number")
-            .expr_as(Func::min(Expr::col("created_at")), "oldest")
-            .expr_as(self.dialect().now(), "db_now")
-            .from("outbox")
-            .and_where(Expr::col("state").eq(constant("PENDING")))
-            .to_owned();
-        let Some(row) = self.reader().query_one(&select).await? else {
+        let Some((backlog, now)) = self.backlog_now().await? else {
             return Ok((0, Duration::ZERO));
         };
-        let number: i64 = row.try_get("", "number")?;
-        let oldest: Option<i64> = row.try_get("", "oldest")?;
-        let now = Timestamp::from_micros(row.try_get("", "db_now")?);
-        let age = oldest.map_or(Duration::ZERO, |time| now.since(Timestamp::from_micros(time)));
-        Ok((number.unsigned_abs(), age))
+        let since = |time| Timestamp::from_micros(now).since(Timestamp::from_micros(time));
+        Ok((backlog.number.unsigned_abs(), backlog.oldest.map_or(Duration::ZERO, since)))
     }
 }
 
 /// A change by the holder of a delivery. One that was given back has no lease any more.
-fn held(id: EventId, fence: i64) -> UpdateStatement {
+fn held(claimed: &ClaimedEvent) -> UpdateStatement {
     Query::update()
         .table("outbox")
-        .and_where(Expr::col("id").eq(id.as_uuid()))
-        .and_where(Expr::col("fence").eq(fence))
+        .and_where(Expr::col("id").eq(claimed.event.id.as_uuid()))
+        .and_where(Expr::col("fence").eq(claimed.fence))
         .and_where(Expr::col("state").eq(constant("PENDING")))
         .and_where(Expr::col("lease_until").is_not_null())
         .value("lease_until", Expr::val(None::<i64>))
@@ -97,26 +84,25 @@ impl OutboxQueue for Storage {
         Ok(self.claim_next_event(worker, lease).await?)
     }
 
-    async fn finish_event(&self, id: EventId, fence: i64) -> std::result::Result<bool, EventError> {
-        let mut update = held(id, fence);
+    async fn finish_event(&self, claimed: &ClaimedEvent) -> std::result::Result<bool, EventError> {
+        let mut update = held(claimed);
         update.value("state", "DONE").value("finished_at", self.dialect().now());
-        Ok(self.change_delivery(&update).await?)
+        Ok(self.change_delivery(claimed, &update).await?)
     }
 
     async fn retry_event(
         &self,
-        id: EventId,
-        fence: i64,
+        claimed: &ClaimedEvent,
         delay: Option<Duration>,
         problem: &str,
     ) -> std::result::Result<bool, EventError> {
-        let mut update = held(id, fence);
+        let mut update = held(claimed);
         update.value("problem", note(problem));
         match delay {
             Some(delay) => update.value("due_at", from_now(self.dialect(), delay)),
             None => update.value("state", "DEAD").value("finished_at", self.dialect().now()),
         };
-        Ok(self.change_delivery(&update).await?)
+        Ok(self.change_delivery(claimed, &update).await?)
     }
 
     async fn backlog(&self) -> std::result::Result<(u64, Duration), EventError> {

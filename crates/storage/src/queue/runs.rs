@@ -9,21 +9,21 @@ use agent_core::StoreError;
 use agent_core::model::{Patch, Phase, Plan, Repository, Run, RunProblem, RunState};
 use agent_core::port::queue::RunQueue;
 use async_trait::async_trait;
-use primitives::{RepositoryId, RunId};
-use sea_orm::sea_query::{Expr, Func, Order, Query, SelectStatement, UpdateStatement};
-use sea_orm::{ConnectionTrait, EntityTrait, ExprTrait, QueryTrait};
+use primitives::{RepositoryId, RunId, UserId};
+use sea_orm::sea_query::{Expr, Query, UpdateStatement};
+use sea_orm::{EntityTrait, ExprTrait, QueryTrait};
 use uuid::Uuid;
 
-use super::{first_free, from_now, has_passed, note, until};
+use super::doors::QUEUE_ENDS;
+use super::{first_free, from_now, note, until};
 use crate::agent::convert::FromRow;
 use crate::fault::Result;
-use crate::row::agent::{agent_run, patch, plan, repository};
-use crate::row::known;
+use crate::reach::Reach;
+use crate::row::agent::{agent_run, patch, plan};
+use crate::row::{known, tenant};
+use crate::tx::Read;
 use crate::visibility::constant;
 use crate::{Storage, Tx};
-
-/// Ends that the queue makes itself, and reports until they are settled.
-const QUEUE_ENDS: [&str; 2] = [RunState::TimedOut.as_str(), RunState::Dead.as_str()];
 
 /// What a claim found.
 enum Found {
@@ -36,7 +36,7 @@ enum Found {
 impl Storage {
     async fn claim_next(&self, worker: &str, lease: Duration) -> Result<Option<Run>> {
         loop {
-            let mut tx = self.begin_unchecked().await?;
+            let mut tx = self.begin_directory().await?;
             let found = tx.claim_run(worker, lease).await?;
             tx.commit_now().await?;
             match found {
@@ -50,20 +50,9 @@ impl Storage {
     }
 
     async fn claim_next_ended(&self, worker: &str, lease: Duration) -> Result<Option<Run>> {
-        let tx = self.begin_unchecked().await?;
-        let select = agent_run::Entity::find()
-            .into_query()
-            .and_where(Expr::col("state").is_in(QUEUE_ENDS.map(constant)))
-            .and_where(Expr::col("settled_at").is_null())
-            .and_where(
-                Expr::col("lease_until").is_null().or(has_passed(self.dialect(), "lease_until")),
-            )
-            .order_by("ended_at", Order::Asc)
-            .order_by("id", Order::Asc)
-            .to_owned();
-        let Some((mut row, now)) = first_free::<agent_run::Model>(&tx, select).await? else {
-            return Ok(None);
-        };
+        let tx = self.begin_directory().await?;
+        let Some((mut row, now)) = tx.ended_run().await? else { return Ok(None) };
+        tx.enter(&reach_of(&row)?).await?;
         let mut update = at_fence(row.id, row.fence);
         row.fence += 1;
         row.lease_until = Some(until(now, lease, i64::MAX));
@@ -76,41 +65,48 @@ impl Storage {
         Run::from_row(row).map(Some)
     }
 
-    async fn settle(&self, id: RunId, fence: i64) -> Result<bool> {
-        let update = at_fence(id.as_uuid(), fence)
+    async fn settle(&self, run: &Run) -> Result<bool> {
+        let update = at_fence(run.id.as_uuid(), run.fence)
             .value("settled_at", self.dialect().now())
             .value("lease_until", Expr::val(None::<i64>))
             .and_where(Expr::col("state").is_in(QUEUE_ENDS.map(constant)))
             .and_where(Expr::col("settled_at").is_null())
             .to_owned();
-        Ok(self.writer().execute(&update).await?.rows_affected() == 1)
+        self.change_held(run, &update).await
     }
 
-    async fn extend(&self, id: RunId, fence: i64, lease: Duration) -> Result<bool> {
+    async fn extend(&self, run: &Run, lease: Duration) -> Result<bool> {
         let dialect = self.dialect();
         let end = || from_now(dialect, lease);
         let capped = Expr::case(Expr::col("deadline_at").lt(end()), Expr::col("deadline_at"));
-        let update = at_fence(id.as_uuid(), fence)
+        let update = at_fence(run.id.as_uuid(), run.fence)
             .value("lease_until", capped.finally(end()))
             .value("heartbeat_at", dialect.now())
             .and_where(Expr::col("state").eq(constant(RunState::Running.as_str())))
             .and_where(Expr::col("deadline_at").gt(dialect.now()))
             .to_owned();
-        Ok(self.writer().execute(&update).await?.rows_affected() == 1)
+        self.change_held(run, &update).await
+    }
+
+    /// A change that stands alone, by the holder of a run.
+    async fn change_held(&self, run: &Run, update: &UpdateStatement) -> Result<bool> {
+        let tx = self.begin_within(&Reach::of_work(run.tenant, run.principal)).await?;
+        let is_held = tx.run(update).await? == 1;
+        tx.commit_now().await?;
+        Ok(is_held)
     }
 
     async fn put_back(
         &self,
-        id: RunId,
-        fence: i64,
+        run: &Run,
         delay: Duration,
         problem: &RunProblem,
     ) -> Result<Option<RunState>> {
-        let tx = self.begin_unchecked().await?;
+        let tx = self.begin_within(&Reach::of_work(run.tenant, run.principal)).await?;
         let select = agent_run::Entity::find()
             .into_query()
-            .and_where(Expr::col("id").eq(id.as_uuid()))
-            .and_where(Expr::col("fence").eq(fence))
+            .and_where(Expr::col("id").eq(run.id.as_uuid()))
+            .and_where(Expr::col("fence").eq(run.fence))
             .and_where(Expr::col("state").eq(constant(RunState::Running.as_str())))
             .to_owned();
         // Passed over while somebody takes it over: that is a lost fence, too.
@@ -138,38 +134,47 @@ impl Storage {
     }
 
     async fn counts(&self) -> Result<Vec<(RunState, u64)>> {
-        let select = Query::select()
-            .column("state")
-            .expr_as(Func::count(Expr::col("id")), "number")
-            .from("agent_run")
-            .group_by_col("state")
-            .to_owned();
-        let rows = self.reader().query_all(&select).await?;
-        rows.iter()
-            .map(|row| {
-                let state: String = row.try_get("", "state")?;
-                let number: i64 = row.try_get("", "number")?;
-                Ok((known("state", &state, RunState::parse)?, number.unsigned_abs()))
+        let counts = self.run_counts().await?;
+        counts
+            .iter()
+            .map(|(state, number)| {
+                Ok((known("state", state, RunState::parse)?, number.unsigned_abs()))
             })
             .collect()
     }
 
-    /// A row by its id, whoever owns it.
-    async fn unscoped<E, T>(&self, id: Option<Uuid>) -> Result<Option<T>>
-    where
-        E: EntityTrait,
-        T: FromRow<E::Model>,
-        <E::PrimaryKey as sea_orm::PrimaryKeyTrait>::ValueType: From<Uuid>,
-    {
-        let Some(id) = id else { return Ok(None) };
-        let row = E::find_by_id(id).one(self.reader()).await?;
-        row.map(T::from_row).transpose()
+    /// What a run names, read as the run's owner and principal see it.
+    async fn named_by(&self, run: &Run) -> Result<(Option<Plan>, Option<Patch>)> {
+        if run.plan.is_none() && run.patch.is_none() {
+            return Ok((None, None));
+        }
+        let read = self.read_within(&Reach::of_work(run.tenant, run.principal)).await?;
+        let plan = by_id::<plan::Entity, _>(&read, run.plan.map(|id| id.as_uuid())).await?;
+        let patch = by_id::<patch::Entity, _>(&read, run.patch.map(|id| id.as_uuid())).await?;
+        Ok((plan, patch))
     }
+}
+
+async fn by_id<E, T>(read: &Read, id: Option<Uuid>) -> Result<Option<T>>
+where
+    E: EntityTrait,
+    T: FromRow<E::Model>,
+    <E::PrimaryKey as sea_orm::PrimaryKeyTrait>::ValueType: From<Uuid>,
+{
+    let Some(id) = id else { return Ok(None) };
+    let row = E::find_by_id(id).one(&read.rows()).await?;
+    row.map(T::from_row).transpose()
+}
+
+fn reach_of(row: &agent_run::Model) -> Result<Reach> {
+    let owner = tenant(&row.tenant_kind, row.tenant_id)?;
+    Ok(Reach::of_work(owner, UserId::from_uuid(row.principal_id)))
 }
 
 impl Tx {
     async fn claim_run(&mut self, worker: &str, lease: Duration) -> Result<Found> {
-        let Some((row, now)) = self.next_due().await? else { return Ok(Found::Nothing) };
+        let Some((row, now)) = self.due_run().await? else { return Ok(Found::Nothing) };
+        self.enter(&reach_of(&row)?).await?;
         if row.deadline_at <= now {
             let problem = RunProblem {
                 reason: "RUN_TIMED_OUT".into(),
@@ -187,24 +192,6 @@ impl Tx {
             return Ok(Found::Ended);
         }
         Ok(Found::Claimed(Box::new(self.take(row, now, worker, lease).await?)))
-    }
-
-    /// A run whose worker went silent, else the oldest one that waits.
-    async fn next_due(&self) -> Result<Option<(agent_run::Model, i64)>> {
-        for (state, due) in [(RunState::Running, "lease_until"), (RunState::Queued, "due_at")] {
-            let select: SelectStatement = agent_run::Entity::find()
-                .into_query()
-                .and_where(Expr::col("state").eq(constant(state.as_str())))
-                .and_where(has_passed(self.storage.dialect(), due))
-                .order_by(due, Order::Asc)
-                .order_by("id", Order::Asc)
-                .to_owned();
-            let found = first_free(self, select).await?;
-            if found.is_some() {
-                return Ok(found);
-            }
-        }
-        Ok(None)
     }
 
     async fn take(
@@ -280,26 +267,25 @@ impl RunQueue for Storage {
         Ok(self.claim_next(worker, lease).await?)
     }
 
-    async fn heartbeat(&self, id: RunId, fence: i64, lease: Duration) -> Stored<bool> {
-        Ok(self.extend(id, fence, lease).await?)
+    async fn heartbeat(&self, run: &Run, lease: Duration) -> Stored<bool> {
+        Ok(self.extend(run, lease).await?)
     }
 
     async fn retry_run(
         &self,
-        id: RunId,
-        fence: i64,
+        run: &Run,
         delay: Duration,
         problem: &RunProblem,
     ) -> Stored<Option<RunState>> {
-        Ok(self.put_back(id, fence, delay, problem).await?)
+        Ok(self.put_back(run, delay, problem).await?)
     }
 
     async fn claim_ended(&self, worker: &str, lease: Duration) -> Stored<Option<Run>> {
         Ok(self.claim_next_ended(worker, lease).await?)
     }
 
-    async fn settle_ended(&self, id: RunId, fence: i64) -> Stored<bool> {
-        Ok(self.settle(id, fence).await?)
+    async fn settle_ended(&self, run: &Run) -> Stored<bool> {
+        Ok(self.settle(run).await?)
     }
 
     async fn count_runs(&self) -> Stored<Vec<(RunState, u64)>> {
@@ -307,22 +293,21 @@ impl RunQueue for Storage {
     }
 
     async fn made_by(&self, run: &Run) -> Stored<(Option<Plan>, Option<Patch>)> {
-        let plan = self.unscoped::<plan::Entity, _>(run.plan.map(|id| id.as_uuid())).await?;
-        let patch = self.unscoped::<patch::Entity, _>(run.patch.map(|id| id.as_uuid())).await?;
-        Ok((plan, patch))
+        Ok(self.named_by(run).await?)
     }
 
     async fn repositories(&self) -> Stored<Vec<Repository>> {
-        let rows = repository::Entity::find().all(self.reader()).await;
-        let rows = rows.map_err(crate::fault::Fault::from)?;
+        let rows = self.all_repositories().await?;
         Ok(rows.into_iter().map(Repository::from_row).collect::<Result<_>>()?)
     }
 
     async fn run_unscoped(&self, id: RunId) -> Stored<Option<Run>> {
-        Ok(self.unscoped::<agent_run::Entity, _>(Some(id.as_uuid())).await?)
+        let row = self.any_run(id.as_uuid()).await?;
+        Ok(row.map(Run::from_row).transpose()?)
     }
 
     async fn repository_unscoped(&self, id: RepositoryId) -> Stored<Option<Repository>> {
-        Ok(self.unscoped::<repository::Entity, _>(Some(id.as_uuid())).await?)
+        let row = self.any_repository(id.as_uuid()).await?;
+        Ok(row.map(Repository::from_row).transpose()?)
     }
 }

@@ -14,6 +14,7 @@ use super::query::{self, ItemRow};
 use crate::Storage;
 use crate::fault::Result;
 use crate::row::from_json;
+use crate::tx::Read;
 
 /// Entries kept; when full, it starts over.
 const CAPACITY: usize = 1024;
@@ -61,6 +62,7 @@ impl Storage {
     /// they are usually known: then no statement is sent.
     pub(super) async fn pinned_definitions(
         &self,
+        read: &Read,
         scope: &Scope,
         items: &[ItemRow],
     ) -> Result<HashMap<Key, Arc<Definition>>> {
@@ -79,7 +81,7 @@ impl Storage {
         if missing.is_empty() {
             return Ok(pinned);
         }
-        for row in self.reader().query_all(&query::definitions(scope, &missing)).await? {
+        for row in read.rows().query_all(&query::definitions(scope, &missing)).await? {
             let key: Key = (row.try_get("", "workflow_id")?, row.try_get("", "revision")?);
             let text: String = row.try_get("", "definition")?;
             pinned.insert(key, self.definitions().parsed(key.0, key.1, &text)?);

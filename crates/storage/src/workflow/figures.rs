@@ -102,13 +102,13 @@ impl Storage {
         scope: &Scope,
         workflow: WorkflowId,
     ) -> Result<WorkflowFigures> {
-        self.check_read(scope.epoch()).await?;
+        let read = self.read(scope).await?;
         let id = workflow.as_uuid();
-        let Some(row) = self.reader().query_one(&of_items(scope, id)).await? else {
+        let Some(row) = read.rows().query_one(&of_items(scope, id)).await? else {
             return Ok(WorkflowFigures::default());
         };
         let items = ItemFigures::from_query_result(&row, "")?;
-        let rows = self.reader().query_all(&of_visits(scope, id)).await?;
+        let rows = read.rows().query_all(&of_visits(scope, id)).await?;
         let stages = rows
             .iter()
             .map(|row| stage(VisitFigures::from_query_result(row, "")?))

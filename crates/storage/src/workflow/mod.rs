@@ -3,6 +3,7 @@
 mod convert;
 mod definitions;
 mod figures;
+mod held;
 mod lock;
 mod query;
 mod resolve;
@@ -45,9 +46,9 @@ impl Storage {
         id: Uuid,
         template: bool,
     ) -> Result<Option<Visible<Workflow>>> {
-        self.check_read(scope.epoch()).await?;
+        let read = self.read(scope).await?;
         let select = query::one_workflow(scope, id, Some(template));
-        let Some(row) = self.reader().query_one(&select).await? else { return Ok(None) };
+        let Some(row) = read.rows().query_one(&select).await? else { return Ok(None) };
         let row = WorkflowRow::from_query_result(&row, "")?;
         Ok(show(scope, convert::workflow(row, self.definitions())?))
     }
@@ -59,9 +60,9 @@ impl Storage {
         filter: &WorkflowFilter,
         request: PageRequest,
     ) -> Result<Page<Visible<Workflow>>> {
-        self.check_read(scope.epoch()).await?;
+        let read = self.read(scope).await?;
         let select = query::workflow_page(scope, templates, filter, request);
-        let rows = self.reader().query_all(&select).await?;
+        let rows = read.rows().query_all(&select).await?;
         show_page(
             scope,
             rows,
@@ -72,9 +73,9 @@ impl Storage {
     }
 
     async fn item_row(&self, scope: &Scope, id: WorkItemId) -> Result<Option<Visible<LockedItem>>> {
-        self.check_read(scope.epoch()).await?;
+        let read = self.read(scope).await?;
         let select = query::one_item(scope, id.as_uuid());
-        let Some(row) = self.reader().query_one(&select).await? else { return Ok(None) };
+        let Some(row) = read.rows().query_one(&select).await? else { return Ok(None) };
         let item = ItemRow::from_query_result(&row, "")?;
         let text: Option<String> = row.try_get("", "definition")?;
         let text = text.ok_or_else(|| Fault::Internal("an item has no definition".into()))?;
@@ -89,14 +90,14 @@ impl Storage {
         filter: &ItemFilter,
         request: PageRequest,
     ) -> Result<Page<Visible<LockedItem>>> {
-        self.check_read(scope.epoch()).await?;
+        let read = self.read(scope).await?;
         let select = query::item_page(scope, filter, request);
-        let rows = self.reader().query_all(&select).await?;
+        let rows = read.rows().query_all(&select).await?;
         let rows = rows
             .iter()
             .map(|row| Ok(ItemRow::from_query_result(row, "")?))
             .collect::<Result<Vec<_>>>()?;
-        let pinned = self.pinned_definitions(scope, &rows).await?;
+        let pinned = self.pinned_definitions(&read, scope, &rows).await?;
         let items = rows
             .into_iter()
             .map(|row| {
@@ -120,10 +121,10 @@ impl Storage {
         item: WorkItemId,
         request: PageRequest,
     ) -> Result<Page<Visible<Transition>>> {
-        self.check_read(scope.epoch()).await?;
+        let read = self.read(scope).await?;
         let mut select = query::transitions(scope, item.as_uuid());
         page(&mut select, "transition", "moved_at", Direction::OldestFirst, request);
-        let rows = self.reader().query_all(&select).await?;
+        let rows = read.rows().query_all(&select).await?;
         show_page::<transition::Model, _>(
             scope,
             rows,
@@ -139,10 +140,10 @@ impl Storage {
         workflow: WorkflowId,
         request: PageRequest,
     ) -> Result<Page<Visible<Firing>>> {
-        self.check_read(scope.epoch()).await?;
+        let read = self.read(scope).await?;
         let mut select = query::firings(scope, workflow.as_uuid());
         page(&mut select, "trigger_firing", "fired_at", Direction::NewestFirst, request);
-        let rows = self.reader().query_all(&select).await?;
+        let rows = read.rows().query_all(&select).await?;
         show_page::<trigger_firing::Model, _>(
             scope,
             rows,
@@ -155,8 +156,8 @@ impl Storage {
 
 #[async_trait]
 impl WorkflowStore for Storage {
-    async fn begin(&self, epoch: i64) -> Answer<Box<dyn WorkflowTx>> {
-        Ok(Box::new(self.begin_at(epoch).await?))
+    async fn begin(&self, scope: &Scope) -> Answer<Box<dyn WorkflowTx>> {
+        Ok(Box::new(self.begin_in(scope).await?))
     }
 
     async fn get_workflow(

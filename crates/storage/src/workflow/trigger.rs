@@ -8,6 +8,7 @@ use workflow_core::model::TriggerMatch;
 
 use crate::Storage;
 use crate::fault::Result;
+use crate::reach::Reach;
 use crate::row::tenant;
 use crate::visibility::{column, owned};
 
@@ -45,7 +46,9 @@ impl Storage {
         event: &EventRecord,
         limit: usize,
     ) -> Result<Vec<TriggerMatch>> {
-        let rows = self.reader().query_all(&reached_by(event, limit)).await?;
+        let reach = Reach::of_work(event.tenant, event.principal);
+        let read = self.read_within(&reach).await?;
+        let rows = read.rows().query_all(&reached_by(event, limit)).await?;
         rows.iter()
             .map(|row| {
                 let kind: String = row.try_get("", "tenant_kind")?;

@@ -5,6 +5,7 @@
 mod audit;
 mod counts;
 mod races;
+mod row_security;
 mod schema;
 mod transactions;
 
@@ -28,6 +29,7 @@ async fn stand_over(storage: &Storage) -> Stand {
         policy: store.clone(),
         audit: store.clone(),
         retention: store.clone(),
+        limits: store.clone(),
     })
     .await
 }

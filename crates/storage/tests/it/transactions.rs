@@ -68,7 +68,7 @@ async fn dropped_after(polls: usize, call: impl Future<Output = ()>) -> bool {
 }
 
 async fn begin_and_read(storage: &Storage, stand: &Stand, item: &WorkItem) {
-    let mut tx = WorkflowStore::begin(storage, stand.epoch()).await.unwrap();
+    let mut tx = WorkflowStore::begin(storage, &stand.scope(stand.alice)).await.unwrap();
     let held = tx.lock_item(&stand.scope(stand.alice), item.id).await.unwrap();
     assert!(held.is_some());
     tx.commit().await.unwrap();
@@ -137,10 +137,10 @@ testkit::on_both! {
         let storage = Storage::connect(db.url(), options).await.unwrap();
         let stand = stand_over(&storage).await;
         let held = stand.workflow_tx().await;
-        let second = WorkflowStore::begin(&storage, stand.epoch()).await;
+        let second = WorkflowStore::begin(&storage, &stand.scope(stand.alice)).await;
         assert!(matches!(second, Err(StoreError::Unavailable(_))));
         drop(held);
-        assert!(WorkflowStore::begin(&storage, stand.epoch()).await.is_ok());
+        assert!(WorkflowStore::begin(&storage, &stand.scope(stand.alice)).await.is_ok());
     }
 
     async fn a_failed_write_cannot_be_committed_around(db: TestDb) {
@@ -188,7 +188,7 @@ testkit::on_both! {
             storage.list_transitions(&scope, item.id, page),
             storage.list_firings(&scope, workflow.id, page),
             storage.figures(&scope, workflow.id),
-            WorkflowStore::begin(&storage, scope.epoch()),
+            WorkflowStore::begin(&storage, &scope),
         );
     }
 

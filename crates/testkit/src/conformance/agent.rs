@@ -59,7 +59,7 @@ pub async fn shelf(stand: &Stand) -> Shelf {
 pub async fn work_item(stand: &Stand, tenant: Tenant, user: UserId) -> WorkItemId {
     let workflow = values::workflow(tenant, user);
     let item = values::item(&workflow, user);
-    let mut tx = stand.workflow_tx().await;
+    let mut tx = stand.workflow_tx_of(user).await;
     let cleared = stand.clear_new::<WorkflowsCreate, _>(user, workflow);
     assert!(tx.insert_workflow(&cleared).await.unwrap());
     let cleared = stand.clear_new::<ItemsCreate, _>(user, item.clone());
@@ -71,7 +71,7 @@ pub async fn work_item(stand: &Stand, tenant: Tenant, user: UserId) -> WorkItemI
 /// Stores a repository of a tenant.
 pub async fn repository(stand: &Stand, tenant: Tenant, user: UserId) -> Repository {
     let row = values::repository(tenant, user);
-    let mut tx = stand.agent_tx().await;
+    let mut tx = stand.agent_tx_of(user).await;
     let cleared = stand.clear_new::<RepositoriesManage, _>(user, row.clone());
     assert!(tx.insert_repository(&cleared).await.unwrap());
     tx.commit().await.unwrap();
@@ -80,7 +80,7 @@ pub async fn repository(stand: &Stand, tenant: Tenant, user: UserId) -> Reposito
 
 /// Stores a run.
 pub async fn insert_run(stand: &Stand, run: &Run) {
-    let mut tx = stand.agent_tx().await;
+    let mut tx = stand.agent_tx_of(run.principal).await;
     let cleared = stand.clear_new::<CodeEdit, _>(run.principal, run.clone());
     tx.insert_run(&cleared).await.unwrap();
     tx.commit().await.unwrap();
@@ -122,10 +122,10 @@ pub async fn foreign_rows_look_absent(stand: Stand) {
     assert_eq!(listed(&stand, stand.dave, &shelf).await, [0; 4]);
     assert_eq!(listed(&stand, stand.erin, &shelf).await, [0; 4]);
 
-    let mut tx = stand.agent_tx().await;
     for (user, session, patch) in
         [(stand.alice, true, true), (stand.bob, false, true), (stand.dave, false, false)]
     {
+        let mut tx = stand.agent_tx_of(user).await;
         let scope = stand.scope(user);
         let locked = tx.lock_session(&scope, shelf.session.id).await.unwrap();
         assert_eq!(locked.is_some(), session);

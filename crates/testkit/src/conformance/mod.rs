@@ -8,7 +8,9 @@
 #![expect(clippy::unwrap_used, reason = "a suite is a test: what must hold may panic")]
 
 pub mod agent;
+pub mod departures;
 pub mod items;
+pub mod limits;
 pub mod outbox;
 pub mod people;
 pub mod records;
@@ -25,8 +27,8 @@ use agent_core::port::store::{AgentStore, AgentTx};
 use audit::port::AuditReader;
 use directory::store::{DirectoryStore, PolicyAdmin};
 use directory::{NewAssignment, SeedTeam, SeedUser};
-use events::OutboxQueue;
 use events::port::Retention;
+use events::{OutboxQueue, SharedLimits};
 use permissions::{
     AssignmentScope, Authorizer, Caller, Cleared, Permission, PolicySource, Scope, Tenanted,
     Visible,
@@ -46,6 +48,7 @@ pub struct Ports {
     pub policy: Arc<dyn PolicySource>,
     pub audit: Arc<dyn AuditReader>,
     pub retention: Arc<dyn Retention>,
+    pub limits: Arc<dyn SharedLimits>,
 }
 
 /// The ports with people in them: alice leads team core, bob develops there, carol is its
@@ -117,14 +120,24 @@ impl Stand {
         admitted.save_as(changed)
     }
 
-    /// An agent transaction at the current epoch.
+    /// An agent transaction that reaches what alice sees.
     pub async fn agent_tx(&self) -> Box<dyn AgentTx> {
-        self.ports.agent.begin(self.epoch()).await.expect("a transaction")
+        self.agent_tx_of(self.alice).await
     }
 
-    /// A workflow transaction at the current epoch.
+    /// An agent transaction that reaches what somebody sees.
+    pub async fn agent_tx_of(&self, user: UserId) -> Box<dyn AgentTx> {
+        self.ports.agent.begin(&self.scope(user)).await.expect("a transaction")
+    }
+
+    /// A workflow transaction that reaches what alice sees.
     pub async fn workflow_tx(&self) -> Box<dyn WorkflowTx> {
-        self.ports.workflows.begin(self.epoch()).await.expect("a transaction")
+        self.workflow_tx_of(self.alice).await
+    }
+
+    /// A workflow transaction that reaches what somebody sees.
+    pub async fn workflow_tx_of(&self, user: UserId) -> Box<dyn WorkflowTx> {
+        self.ports.workflows.begin(&self.scope(user)).await.expect("a transaction")
     }
 }
 

@@ -39,10 +39,10 @@ pub async fn an_event_is_delivered_whole_and_once(stand: Stand) {
     let event = EventRecord { cause: Some(cause), ..values::event(stand.team(), stand.alice) };
     publish(&stand, vec![event.clone()]).await;
     let claimed = claim(&stand, LONG).await.expect("due");
-    assert_eq!((claimed.event, claimed.attempt), (event.clone(), 1));
+    assert_eq!((&claimed.event, claimed.attempt), (&event, 1));
     assert!(claim(&stand, LONG).await.is_none());
-    assert!(stand.ports.outbox.finish_event(event.id, claimed.fence).await.unwrap());
-    assert!(!stand.ports.outbox.finish_event(event.id, claimed.fence).await.unwrap());
+    assert!(stand.ports.outbox.finish_event(&claimed).await.unwrap());
+    assert!(!stand.ports.outbox.finish_event(&claimed).await.unwrap());
     assert!(claim(&stand, LONG).await.is_none());
 }
 
@@ -82,10 +82,10 @@ pub async fn an_expired_delivery_is_taken_over(stand: Stand) {
     assert_eq!((new.event.id, new.attempt), (event.id, 2));
     assert!(new.fence > old.fence);
     let outbox = &stand.ports.outbox;
-    assert!(!outbox.finish_event(event.id, old.fence).await.unwrap());
-    assert!(!outbox.retry_event(event.id, old.fence, Some(NONE), "late").await.unwrap());
-    assert!(!outbox.retry_event(event.id, old.fence, None, "late").await.unwrap());
-    assert!(outbox.finish_event(event.id, new.fence).await.unwrap());
+    assert!(!outbox.finish_event(&old).await.unwrap());
+    assert!(!outbox.retry_event(&old, Some(NONE), "late").await.unwrap());
+    assert!(!outbox.retry_event(&old, None, "late").await.unwrap());
+    assert!(outbox.finish_event(&new).await.unwrap());
 }
 
 /// Many workers at once: each event is claimed by exactly one.
@@ -107,22 +107,22 @@ pub async fn racing_workers_never_share_an_event(stand: Stand) {
 
 /// A retry waits for its time; without a time the event is given up.
 pub async fn retries_wait_or_give_up(stand: Stand) {
-    let event = published(&stand).await;
+    published(&stand).await;
     let outbox = &stand.ports.outbox;
     let first = claim(&stand, LONG).await.expect("due");
-    assert!(outbox.retry_event(event.id, first.fence, Some(NONE), "busy").await.unwrap());
-    assert!(!outbox.finish_event(event.id, first.fence).await.unwrap(), "given back");
+    assert!(outbox.retry_event(&first, Some(NONE), "busy").await.unwrap());
+    assert!(!outbox.finish_event(&first).await.unwrap(), "given back");
     let second = claim(&stand, LONG).await.expect("due at once");
     assert_eq!(second.attempt, 2);
-    assert!(outbox.retry_event(event.id, second.fence, Some(LONG), "busy").await.unwrap());
+    assert!(outbox.retry_event(&second, Some(LONG), "busy").await.unwrap());
     assert!(claim(&stand, LONG).await.is_none(), "not before its time");
 
     let hopeless = published(&stand).await;
     let claimed = claim(&stand, LONG).await.expect("due");
     assert_eq!(claimed.event.id, hopeless.id);
-    assert!(outbox.retry_event(hopeless.id, claimed.fence, None, "never").await.unwrap());
+    assert!(outbox.retry_event(&claimed, None, "never").await.unwrap());
     assert!(claim(&stand, LONG).await.is_none());
-    assert!(!outbox.finish_event(hopeless.id, claimed.fence).await.unwrap());
+    assert!(!outbox.finish_event(&claimed).await.unwrap());
 }
 
 /// The backlog counts what is neither finished nor given up, and how long the oldest waits.
@@ -137,7 +137,7 @@ pub async fn the_backlog_is_what_waits(stand: Stand) {
     assert!(age >= hour && age < hour + LONG, "{age:?}");
     let oldest = claim(&stand, LONG).await.expect("due");
     assert_eq!(outbox.backlog().await.unwrap().0, 2, "claimed is not finished");
-    assert!(outbox.finish_event(oldest.event.id, oldest.fence).await.unwrap());
+    assert!(outbox.finish_event(&oldest).await.unwrap());
     let (number, age) = outbox.backlog().await.unwrap();
     assert_eq!(number, 1);
     assert!(age < LONG, "{age:?}");

@@ -16,9 +16,11 @@ fn event(stand: &Stand, actor: UserId, tenant: Tenant) -> AuditEvent {
 }
 
 async fn record(stand: &Stand, events: Vec<AuditEvent>) {
-    let mut tx = stand.agent_tx().await;
-    tx.record(events).await.unwrap();
-    tx.commit().await.unwrap();
+    for event in events {
+        let mut tx = stand.agent_tx_of(event.actor).await;
+        tx.record(vec![event]).await.unwrap();
+        tx.commit().await.unwrap();
+    }
 }
 
 fn filter(place: AuditPlace) -> AuditFilter {

@@ -64,8 +64,10 @@ pub async fn keys_of_others_do_not_matter(stand: Stand) {
     tx.commit().await.unwrap();
     let others = Once { principal: stand.bob, ..first.clone() };
     let elsewhere = Once { method: "/elohim.agent.v1.AgentService/Apply", ..first };
-    let mut tx = stand.agent_tx().await;
+    let mut tx = stand.agent_tx_of(stand.bob).await;
     assert_eq!(attempt(&mut *tx, &others, &json!(2)).await.unwrap(), None);
+    tx.commit().await.unwrap();
+    let mut tx = stand.agent_tx().await;
     assert_eq!(attempt(&mut *tx, &elsewhere, &json!(3)).await.unwrap(), None);
     tx.commit().await.unwrap();
 }

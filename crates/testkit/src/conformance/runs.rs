@@ -98,8 +98,8 @@ pub async fn an_expired_lease_is_taken_over_and_the_old_fence_loses(stand: Stand
     assert_eq!(new.started_at, old.started_at, "the first claim's time stays");
 
     let runs = &stand.ports.runs;
-    assert!(!runs.heartbeat(run.id, old.fence, LONG).await.unwrap());
-    assert!(runs.retry_run(run.id, old.fence, NONE, &problem()).await.unwrap().is_none());
+    assert!(!runs.heartbeat(&old, LONG).await.unwrap());
+    assert!(runs.retry_run(&old, NONE, &problem()).await.unwrap().is_none());
     let mut tx = stand.agent_tx().await;
     assert!(tx.hold_run(run.id, old.fence).await.unwrap().is_none());
     assert!(matches!(tx.save_run(&old, None, None).await, Err(StoreError::Stale)));
@@ -118,7 +118,7 @@ pub async fn a_passed_lease_holds_nothing(stand: Stand) {
     assert!(tx.hold_run(run.id, claimed.fence).await.unwrap().is_none());
     drop(tx);
     // It was nobody else's meanwhile: a sign of life makes it whole again.
-    assert!(stand.ports.runs.heartbeat(run.id, claimed.fence, LONG).await.unwrap());
+    assert!(stand.ports.runs.heartbeat(&claimed, LONG).await.unwrap());
     let mut tx = stand.agent_tx().await;
     assert!(tx.hold_run(run.id, claimed.fence).await.unwrap().is_some());
 }
@@ -127,13 +127,14 @@ pub async fn a_passed_lease_holds_nothing(stand: Stand) {
 pub async fn a_heartbeat_keeps_the_run(stand: Stand) {
     let run = queued(&stand, |_| ()).await;
     let claimed = claim(&stand, NONE).await.expect("due");
-    assert!(stand.ports.runs.heartbeat(run.id, claimed.fence, LONG).await.unwrap());
+    assert!(stand.ports.runs.heartbeat(&claimed, LONG).await.unwrap());
     assert!(claim(&stand, LONG).await.is_none());
     let alive = now_of(&stand, run.id).await;
     assert_eq!((alive.fence, alive.attempt), (claimed.fence, 1));
     assert!(alive.lease_until > claimed.lease_until);
     assert!(alive.heartbeat_at.is_some());
-    assert!(!stand.ports.runs.heartbeat(RunId::generate(), 1, LONG).await.unwrap());
+    let nobodys = Run { id: RunId::generate(), ..claimed };
+    assert!(!stand.ports.runs.heartbeat(&nobodys, LONG).await.unwrap());
 }
 
 /// What a worker saves is stored; an ended run is nobody's.
@@ -161,7 +162,7 @@ pub async fn a_held_run_saves_its_progress_and_its_end(stand: Stand) {
     assert!(tx.hold_run(run.id, claimed.fence).await.unwrap().is_none());
     assert!(matches!(tx.save_run(&ended, None, None).await, Err(StoreError::Stale)));
     drop(tx);
-    assert!(!stand.ports.runs.heartbeat(run.id, claimed.fence, LONG).await.unwrap());
+    assert!(!stand.ports.runs.heartbeat(&claimed, LONG).await.unwrap());
     assert!(claim(&stand, LONG).await.is_none());
 }
 
@@ -219,14 +220,14 @@ pub async fn retries_wait_and_end(stand: Stand) {
     let run = queued(&stand, |run| run.max_attempts = 2).await;
     let runs = &stand.ports.runs;
     let first = claim(&stand, LONG).await.expect("due");
-    let state = runs.retry_run(run.id, first.fence, NONE, &problem()).await.unwrap();
+    let state = runs.retry_run(&first, NONE, &problem()).await.unwrap();
     assert_eq!(state, Some(RunState::Queued));
     assert_eq!(now_of(&stand, run.id).await.problem, Some(problem()));
-    assert!(runs.retry_run(run.id, first.fence, NONE, &problem()).await.unwrap().is_none());
+    assert!(runs.retry_run(&first, NONE, &problem()).await.unwrap().is_none());
 
     let second = claim(&stand, LONG).await.expect("due at once");
     assert_eq!(second.attempt, 2);
-    let state = runs.retry_run(run.id, second.fence, NONE, &problem()).await.unwrap();
+    let state = runs.retry_run(&second, NONE, &problem()).await.unwrap();
     assert_eq!(state, Some(RunState::Dead));
     assert!(claim(&stand, LONG).await.is_none());
     let dead = now_of(&stand, run.id).await;
@@ -236,7 +237,7 @@ pub async fn retries_wait_and_end(stand: Stand) {
     let later = queued(&stand, |_| ()).await;
     let claimed = claim(&stand, LONG).await.expect("due");
     assert_eq!(claimed.id, later.id);
-    runs.retry_run(later.id, claimed.fence, LONG, &problem()).await.unwrap();
+    runs.retry_run(&claimed, LONG, &problem()).await.unwrap();
     assert!(claim(&stand, LONG).await.is_none(), "not before its time");
 }
 
@@ -272,9 +273,9 @@ async fn reported_once(stand: &Stand, id: RunId, state: RunState) {
     assert_eq!((ended.id, ended.state), (id, state));
     assert!(ended.fence > vanished.fence);
     assert!(runs.claim_ended("worker", LONG).await.unwrap().is_none(), "held by another");
-    assert!(!runs.settle_ended(id, vanished.fence).await.unwrap());
-    assert!(runs.settle_ended(id, ended.fence).await.unwrap());
-    assert!(!runs.settle_ended(id, ended.fence).await.unwrap(), "settled before");
+    assert!(!runs.settle_ended(&vanished).await.unwrap());
+    assert!(runs.settle_ended(&ended).await.unwrap());
+    assert!(!runs.settle_ended(&ended).await.unwrap(), "settled before");
     assert!(runs.claim_ended("worker", LONG).await.unwrap().is_none());
     assert_eq!(now_of(stand, id).await.state, state);
 }
@@ -283,12 +284,12 @@ async fn reported_once(stand: &Stand, id: RunId, state: RunState) {
 pub async fn ends_saved_by_workers_are_not_reported(stand: Stand) {
     let runs = &stand.ports.runs;
     for state in [RunState::Failed, RunState::Succeeded, RunState::Superseded] {
-        let run = queued(&stand, |_| ()).await;
+        queued(&stand, |_| ()).await;
         let claimed = claim(&stand, LONG).await.expect("due");
-        assert!(!runs.settle_ended(run.id, claimed.fence).await.unwrap(), "still live");
+        assert!(!runs.settle_ended(&claimed).await.unwrap(), "still live");
         save(&stand, &Run { state, ended_at: Some(at(6)), ..claimed.clone() }).await;
         assert!(runs.claim_ended("other", LONG).await.unwrap().is_none(), "{state:?}");
-        assert!(!runs.settle_ended(run.id, claimed.fence).await.unwrap(), "{state:?}");
+        assert!(!runs.settle_ended(&claimed).await.unwrap(), "{state:?}");
     }
 }
 
@@ -308,7 +309,7 @@ pub async fn a_stopped_run_is_lost_to_its_worker(stand: Stand) {
     let stopped = now_of(&stand, running.id).await;
     assert_eq!(stopped.state, RunState::Cancelled);
     assert!(stopped.ended_at.is_some() && stopped.fence > claimed.fence);
-    assert!(!stand.ports.runs.heartbeat(running.id, claimed.fence, LONG).await.unwrap());
+    assert!(!stand.ports.runs.heartbeat(&claimed, LONG).await.unwrap());
     let mut tx = stand.agent_tx().await;
     assert!(tx.hold_run(running.id, claimed.fence).await.unwrap().is_none());
     assert!(matches!(tx.save_run(&claimed, None, None).await, Err(StoreError::Stale)));

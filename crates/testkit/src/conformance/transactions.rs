@@ -11,20 +11,19 @@ use super::{Stand, values};
 
 /// Rights of an older epoch open no transaction.
 pub async fn an_older_epoch_opens_nothing(stand: Stand) {
-    let old = stand.epoch();
+    let (old, scope) = (stand.epoch(), stand.scope(stand.alice));
     drop(stand.agent_tx().await);
     drop(stand.workflow_tx().await);
     stand.ports.admin.set_may_apply(stand.erin, false).await.unwrap();
 
-    let refused = stand.ports.agent.begin(old).await.err();
+    let refused = stand.ports.agent.begin(&scope).await.err();
     let Some(AgentStoreError::PolicyMoved(new)) = refused else {
         panic!("expected a refusal: {refused:?}");
     };
     assert!(new > old);
-    let refused = stand.ports.workflows.begin(old).await.err();
+    let refused = stand.ports.workflows.begin(&scope).await.err();
     assert!(matches!(refused, Some(WorkflowStoreError::PolicyMoved(epoch)) if epoch == new));
     // So do reads: what was revoked is not shown any more.
-    let scope = stand.scope(stand.alice);
     let page = PageRequest::first();
     let refused = stand.ports.agent.list_runs(&scope, AgentFilter::default(), page).await.err();
     assert!(matches!(refused, Some(AgentStoreError::PolicyMoved(epoch)) if epoch == new));

@@ -16,7 +16,7 @@ use super::{Stand, all_pages};
 
 /// Stores a workflow or template; returns whether it was inserted.
 pub async fn insert(stand: &Stand, user: UserId, row: &Workflow) -> bool {
-    let mut tx = stand.workflow_tx().await;
+    let mut tx = stand.workflow_tx_of(user).await;
     let cleared = stand.clear_new::<WorkflowsCreate, _>(user, row.clone());
     let inserted = tx.insert_workflow(&cleared).await.unwrap();
     tx.commit().await.unwrap();
@@ -32,7 +32,7 @@ pub async fn workflow(stand: &Stand) -> Workflow {
 
 /// Stores an item of a workflow.
 pub async fn item(stand: &Stand, item: &WorkItem) {
-    let mut tx = stand.workflow_tx().await;
+    let mut tx = stand.workflow_tx_of(item.creator).await;
     let cleared = stand.clear_new::<ItemsCreate, _>(item.creator, item.clone());
     tx.insert_item(&cleared, &values::creation(item), &values::stay(item)).await.unwrap();
     tx.commit().await.unwrap();
@@ -116,7 +116,7 @@ async fn seen(
         store.list_workflows(&scope, false, &WorkflowFilter::default(), page).await.unwrap();
     let by_name = store.get_workflow(&scope, shared.id).await.unwrap().is_some();
     assert_eq!(listed.items.iter().any(|row| row.id == shared.id), by_name);
-    let mut tx = stand.workflow_tx().await;
+    let mut tx = stand.workflow_tx_of(user).await;
     let locked = tx.lock_workflow(&scope, shared.id).await.unwrap().is_some();
     drop(tx);
     [

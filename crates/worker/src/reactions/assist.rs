@@ -73,10 +73,9 @@ impl Worker {
         run: Run,
         problem: RunProblem,
     ) -> Result<(), AgentError> {
-        let (id, fence) = (run.id, run.fence);
         self.show_failure(&run, &problem).await?;
-        self.parts.runner.finish_assist(run, None, AssistEnd::Failed(problem)).await?;
-        self.parts.runs.settle_ended(id, fence).await?;
+        self.parts.runner.finish_assist(run.clone(), None, AssistEnd::Failed(problem)).await?;
+        self.parts.runs.settle_ended(&run).await?;
         self.parts.observer.assist_ended("failed");
         Ok(())
     }

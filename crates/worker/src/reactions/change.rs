@@ -15,9 +15,8 @@ impl Worker {
         run: Run,
         problem: RunProblem,
     ) -> Result<(), AgentError> {
-        let (id, fence) = (run.id, run.fence);
-        self.parts.runner.fail_change(run, problem).await?;
-        self.parts.runs.settle_ended(id, fence).await?;
+        self.parts.runner.fail_change(run.clone(), problem).await?;
+        self.parts.runs.settle_ended(&run).await?;
         Ok(())
     }
 }

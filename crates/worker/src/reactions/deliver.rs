@@ -1,10 +1,11 @@
-//! An event happened: it meets each trigger that listens to it.
+//! An event happened: it meets each trigger that listens to it, or what somebody left behind
+//! is taken care of.
 
 use std::time::Duration;
 
-use agent_core::AgentError;
 use agent_core::service::Checkpoint;
-use events::{ClaimedEvent, EventRecord, MAX_FAN_OUT};
+use agent_core::{AgentError, StoreError};
+use events::{ClaimedEvent, Departure, EventRecord, EventType, MAX_FAN_OUT, Stop};
 use permissions::{ItemsCreate, Reporter};
 use tracing::{Instrument, field, info_span, warn};
 use workflow_core::model::{FiringOutcome, TriggerMatch};
@@ -27,7 +28,7 @@ impl Worker {
         );
         async {
             self.parts.runner.reach(Checkpoint::EventClaimed).await;
-            let delivery = match self.meet_all(&claimed.event).await {
+            let delivery = match self.react_to(&claimed.event).await {
                 Ok(()) => {
                     self.settle_event(&claimed, None).await;
                     "done"
@@ -47,18 +48,36 @@ impl Worker {
     }
 
     async fn settle_event(&self, claimed: &ClaimedEvent, problem: Option<String>) {
-        let (id, fence) = (claimed.event.id, claimed.fence);
+        let id = claimed.event.id;
         let settled = match problem {
-            None => self.parts.outbox.finish_event(id, fence).await,
+            None => self.parts.outbox.finish_event(claimed).await,
             Some(problem) => {
                 let again = claimed.attempt < MAX_DELIVERIES;
                 let delay =
                     again.then(|| self.pause_after(claimed.attempt).min(Duration::from_mins(5)));
-                self.parts.outbox.retry_event(id, fence, delay, &problem).await
+                self.parts.outbox.retry_event(claimed, delay, &problem).await
             }
         };
         if let Err(error) = settled {
             warn!(%error, "event {id} waits for its lease to end");
+        }
+    }
+
+    async fn react_to(&self, event: &EventRecord) -> Result<(), AgentError> {
+        match event.kind {
+            EventType::PlanCompleted
+            | EventType::ApplySuccess
+            | EventType::ApplyFailure
+            | EventType::PatchReverted => self.meet_all(event).await,
+            EventType::MemberLeft | EventType::UserDeactivated | EventType::TeamDeleted => {
+                let departure = Departure::of(event);
+                let departure = departure.ok_or_else(|| unreadable(event))?;
+                self.departed(event, departure).await
+            }
+            EventType::AgentStopped => {
+                let stop = Stop::of(event).ok_or_else(|| unreadable(event))?;
+                self.stopped(event, stop).await
+            }
         }
     }
 
@@ -78,7 +97,11 @@ impl Worker {
         let now = self.parts.clock.now();
         let reporter =
             Reporter::new(trigger.tenant, event.principal, authorizer.epoch(), &request, now);
-        let fired = self.parts.triggers.fire(grant.as_ref(), &reporter, event, trigger).await;
+        let is_there = |user, tenant| {
+            authorizer.caller_of(user, &request).is_some_and(|user| user.scope().sees(tenant))
+        };
+        let triggers = &self.parts.triggers;
+        let fired = triggers.fire(grant.as_ref(), &reporter, event, trigger, &is_there).await;
         if let Some(firing) = fired.map_err(of_workflow)? {
             let outcome = match firing.outcome {
                 FiringOutcome::Fired => "fired",
@@ -89,4 +112,8 @@ impl Worker {
         }
         Ok(())
     }
+}
+
+fn unreadable(event: &EventRecord) -> AgentError {
+    StoreError::Internal(format!("event {} says something else than its type", event.id)).into()
 }

@@ -30,7 +30,7 @@ impl Worker {
         }
         let reporter = self.reporter(run.tenant, &run);
         self.parts.runner.record_bad_end(&reporter, &run, &problem).await?;
-        self.parts.runs.settle_ended(run.id, run.fence).await?;
+        self.parts.runs.settle_ended(&run).await?;
         Ok(())
     }
 }

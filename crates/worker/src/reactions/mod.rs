@@ -4,7 +4,9 @@
 mod assist;
 mod change;
 mod deliver;
+mod departure;
 mod ended;
+mod stop;
 
 use agent_core::AgentError;
 use agent_core::model::{Run, RunKind, RunProblem, RunState};
@@ -69,7 +71,7 @@ impl Worker {
             warn!(%error, "run {} failed, will be tried again", run.id);
             let _ = self.parts.authorizer.refresh().await.inspect_err(|error| warn!(%error));
             let pause = self.pause_after(run.attempt);
-            return match self.parts.runs.retry_run(run.id, run.fence, pause, &problem).await {
+            return match self.parts.runs.retry_run(&run, pause, &problem).await {
                 Ok(Some(RunState::Dead)) => "dead",
                 Ok(_) => "retry",
                 Err(error) => {

@@ -202,7 +202,7 @@ impl Items {
         run: &AssistRun,
     ) -> Result<(Box<dyn WorkflowTx>, Visible<LockedItem>), WorkflowError> {
         let scope = reporter.scope();
-        let mut tx = self.store.begin(scope.epoch()).await?;
+        let mut tx = self.store.begin(&scope).await?;
         let row = tx.lock_item(&scope, run.item).await?.ok_or(NOT_FOUND)?;
         Ok((tx, row))
     }

@@ -52,7 +52,7 @@ impl Items {
         once: Option<&Once>,
     ) -> Result<ItemView, WorkflowError> {
         let scope = grant.scope();
-        let mut tx = self.store.begin(scope.epoch()).await?;
+        let mut tx = self.store.begin(&scope).await?;
         let row = tx.lock_workflow(&scope, workflow).await?;
         let row = row.filter(|row| !row.is_template).ok_or(WorkflowError::NotFound("WORKFLOW"))?;
         let row = grant.admit(row)?;
@@ -325,7 +325,7 @@ impl Items {
         id: WorkItemId,
     ) -> Result<(Box<dyn WorkflowTx>, Admitted<P, LockedItem>), WorkflowError> {
         let scope = grant.scope();
-        let mut tx = self.store.begin(scope.epoch()).await?;
+        let mut tx = self.store.begin(&scope).await?;
         let row = tx.lock_item(&scope, id).await?.ok_or(NOT_FOUND)?;
         Ok((tx, grant.admit(row)?))
     }

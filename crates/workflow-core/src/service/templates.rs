@@ -38,7 +38,7 @@ impl Templates {
     /// policy epoch in force here.
     #[tracing::instrument(name = "templates.seed", skip_all, err)]
     pub async fn seed(&self, seeder: &Seeder, epoch: i64) -> Result<usize, WorkflowError> {
-        let mut tx = self.store.begin(epoch).await?;
+        let mut tx = self.store.begin(&seeder.scope(epoch)).await?;
         let mut inserted = 0;
         for template in templates::seeded(seeder)? {
             let row = seeded_row(template, seeder.user(), self.clock.now());
@@ -105,7 +105,7 @@ impl Templates {
         let scope = grant.scope();
         // Read before the transaction: it must not hold a second connection while one is open.
         let template = self.store.get_template(&scope, id).await?;
-        let mut tx = self.store.begin(scope.epoch()).await?;
+        let mut tx = self.store.begin(&scope).await?;
         let template = template.filter(|row| row.deleted_at.is_none()).ok_or(NOT_FOUND)?;
         also::<WorkflowsView>(grant.caller(), template.tenant)?;
         let tenant = tenant?;

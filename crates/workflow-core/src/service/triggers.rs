@@ -5,7 +5,7 @@ use std::sync::Arc;
 use audit::{AuditEvent, Outcome};
 use events::{EventRecord, MAX_DEPTH};
 use permissions::{Grant, ItemsCreate, Reporter, WorkflowsView};
-use primitives::{Checked, Clock, FiringId, Page, PageRequest, Tenant, WorkflowId};
+use primitives::{Checked, Clock, FiringId, Page, PageRequest, Tenant, UserId, WorkflowId};
 use serde_json::json;
 
 use super::view::admitted;
@@ -44,7 +44,11 @@ impl Triggers {
 
     /// Lets one event meet one trigger, on behalf of the event's principal: an item is
     /// created, or the refusal is recorded with its reason (`PERMISSION_DENIED`,
-    /// `DEPTH_EXCEEDED`, `WORKFLOW_DELETED`, `TRIGGER_DISABLED`). `None` when they met before.
+    /// `DEPTH_EXCEEDED`, `WORKFLOW_DELETED`, `TRIGGER_DISABLED`, `SETTER_LEFT`). `None` when they
+    /// met before.
+    ///
+    /// `is_there` tells whether somebody is active and, for a team's workflow, a member: a
+    /// trigger stops with whoever set it.
     ///
     /// `grant` is the principal's, asked for again now, and `None` when he no longer holds the
     /// permission anywhere or is not active; `reporter` is of the workflow's tenant.
@@ -60,9 +64,11 @@ impl Triggers {
         reporter: &Reporter,
         event: &EventRecord,
         reached: &TriggerMatch,
+        is_there: &(dyn Fn(UserId, Tenant) -> bool + Sync),
     ) -> Result<Option<Firing>, WorkflowError> {
         let scope = reporter.scope();
-        let mut tx = self.store.begin(scope.epoch()).await?;
+        let reach = grant.map_or_else(|| scope.clone(), |grant| reporter.beside(&grant.scope()));
+        let mut tx = self.store.begin(&reach).await?;
         let row = tx.lock_workflow(&scope, reached.workflow).await?.ok_or(NOT_FOUND)?;
         if !reaches(event, row.tenant) {
             return Err(NOT_FOUND);
@@ -82,7 +88,7 @@ impl Triggers {
         };
         let caller = reporter.caller();
         let fired = AuditEvent::of(caller, now, row.tenant, "workflow.trigger.fired", row.id);
-        let refusal = refusal(event, &row, reached);
+        let refusal = refusal(event, &row, reached, is_there);
         let grant = grant.filter(|grant| grant.user() == event.principal);
         let held = grant.and_then(|grant| {
             let row = grant.scope().show(Workflow::clone(&row))?;
@@ -154,15 +160,21 @@ fn reaches(event: &EventRecord, tenant: Tenant) -> bool {
 }
 
 /// Why the trigger does not fire, apart from the principal's rights.
-fn refusal(event: &EventRecord, row: &Workflow, reached: &TriggerMatch) -> Option<&'static str> {
+fn refusal(
+    event: &EventRecord,
+    row: &Workflow,
+    reached: &TriggerMatch,
+    is_there: &(dyn Fn(UserId, Tenant) -> bool + Sync),
+) -> Option<&'static str> {
     if row.deleted_at.is_some() || row.is_template {
         return Some("WORKFLOW_DELETED");
     }
-    let listens = row.definition.triggers.iter().any(|trigger| {
+    let listening = row.definition.triggers.iter().find(|trigger| {
         trigger.id == reached.trigger && trigger.enabled && trigger.event_type == event.kind
     });
-    if !listens {
-        return Some("TRIGGER_DISABLED");
+    let Some(trigger) = listening else { return Some("TRIGGER_DISABLED") };
+    if !is_there(trigger.set_by, row.tenant) {
+        return Some("SETTER_LEFT");
     }
     (event.leads_to().depth > MAX_DEPTH).then_some("DEPTH_EXCEEDED")
 }
@@ -201,7 +213,7 @@ fn details(firing: &Firing) -> serde_json::Value {
 #[cfg(test)]
 mod tests {
     use events::{Cause, EventType};
-    use primitives::{EventId, TeamId, Timestamp, TriggerId, UserId};
+    use primitives::{EventId, TeamId, Timestamp, TriggerId};
 
     use super::*;
     use crate::model::{Definition, Trigger};
@@ -268,12 +280,18 @@ mod tests {
     #[test]
     fn each_refusal_has_its_reason() {
         let team = Tenant::Team(TeamId::generate());
+        let refusal = |event: &EventRecord, row: &Workflow, reached: &TriggerMatch| {
+            super::refusal(event, row, reached, &|_, _| true)
+        };
         let mut happened = event(team, UserId::generate());
         let (row, reached) = workflow(team, true);
         assert_eq!(refusal(&happened, &row, &reached), None);
         let (off, other) = workflow(team, false);
         assert_eq!(refusal(&happened, &off, &other), Some("TRIGGER_DISABLED"));
         assert_eq!(refusal(&happened, &row, &other), Some("TRIGGER_DISABLED"));
+        let gone_from = |tenant| move |_, from| from != tenant;
+        let stopped = super::refusal(&happened, &row, &reached, &gone_from(team));
+        assert_eq!(stopped, Some("SETTER_LEFT"));
         let gone = Workflow { deleted_at: Some(Timestamp::from_micros(1)), ..row.clone() };
         assert_eq!(refusal(&happened, &gone, &reached), Some("WORKFLOW_DELETED"));
 

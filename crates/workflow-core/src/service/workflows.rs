@@ -50,7 +50,7 @@ impl Workflows {
     ) -> Result<Workflow, WorkflowError> {
         let tenant = tenant?;
         let scope = grant.scope();
-        let mut tx = self.store.begin(scope.epoch()).await?;
+        let mut tx = self.store.begin(&scope).await?;
         if !scope.sees(tenant) {
             return Err(WorkflowError::NotFound("TEAM"));
         }
@@ -147,7 +147,7 @@ impl Workflows {
         once: Option<&Once>,
     ) -> Result<Workflow, WorkflowError> {
         let scope = grant.scope();
-        let mut tx = self.store.begin(scope.epoch()).await?;
+        let mut tx = self.store.begin(&scope).await?;
         let row = tx.lock_workflow(&scope, id).await?;
         let row = row.filter(|row| !row.is_template).ok_or(NOT_FOUND)?;
         let row = grant.admit(row)?;
