@@ -35,11 +35,14 @@ pub enum EventType {
     /// A team is no more: [`crate::Departure::TeamDeleted`].
     #[serde(rename = "directory.team.deleted")]
     TeamDeleted,
+    /// An operator stopped the agent: [`crate::Stop`].
+    #[serde(rename = "agent.stopped")]
+    AgentStopped,
 }
 
 impl EventType {
     /// All of them.
-    pub const ALL: [Self; 7] = [
+    pub const ALL: [Self; 8] = [
         Self::PlanCompleted,
         Self::ApplySuccess,
         Self::ApplyFailure,
@@ -47,6 +50,7 @@ impl EventType {
         Self::MemberLeft,
         Self::UserDeactivated,
         Self::TeamDeleted,
+        Self::AgentStopped,
     ];
 
     /// Those that triggers may listen to.
@@ -63,6 +67,7 @@ impl EventType {
             Self::MemberLeft => "directory.member.left",
             Self::UserDeactivated => "directory.user.deactivated",
             Self::TeamDeleted => "directory.team.deleted",
+            Self::AgentStopped => "agent.stopped",
         }
     }
 
@@ -76,6 +81,7 @@ impl EventType {
             Self::MemberLeft => "Member left",
             Self::UserDeactivated => "User deactivated",
             Self::TeamDeleted => "Team deleted",
+            Self::AgentStopped => "Agent stopped",
         }
     }
 
@@ -143,11 +149,13 @@ mod tests {
     use super::*;
 
     #[test]
-    fn each_type_reads_back_and_triggers_hear_nothing_of_the_directory() {
+    fn each_type_reads_back_and_triggers_hear_nothing_of_the_inside() {
         for kind in EventType::ALL {
             assert_eq!(EventType::parse(kind.as_str()), Some(kind));
             let heard = EventType::parse_for_trigger(kind.as_str());
-            assert_eq!(heard, (!kind.as_str().starts_with("directory.")).then_some(kind));
+            let is_inner =
+                ["directory.", "agent.stopped"].iter().any(|own| kind.as_str().starts_with(own));
+            assert_eq!(heard, (!is_inner).then_some(kind));
             let stored = serde_json::to_value(kind).unwrap();
             assert_eq!(stored, kind.as_str());
         }

@@ -10,6 +10,7 @@ mod event;
 mod once;
 pub mod port;
 mod run_order;
+mod stop;
 
 pub use departure::Departure;
 pub use event::{Cause, EventRecord, EventType, MAX_DEPTH, MAX_FAN_OUT, MAX_PAYLOAD_BYTES};
@@ -18,3 +19,4 @@ pub use port::{
     ClaimedEvent, EventError, Lease, Outbox, OutboxQueue, Rate, Requests, SharedLimits, Wakeups,
 };
 pub use run_order::RunOrder;
+pub use stop::Stop;

@@ -4,14 +4,14 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use agent_core::port::queue::RunQueue;
-use agent_core::service::Runner;
+use agent_core::service::{Runner, Stops};
 use events::{OutboxQueue, Wakeups};
 use permissions::Authorizer;
 use primitives::Clock;
 use tokio::sync::{Semaphore, watch};
 use tokio::task::JoinSet;
 use tracing::{error, info, warn};
-use workflow_core::service::{Items, Triggers};
+use workflow_core::service::{Departures, Items, Triggers};
 
 /// How a worker works.
 #[derive(Clone, Debug)]
@@ -46,6 +46,8 @@ pub struct WorkerParts {
     pub runner: Runner,
     pub items: Items,
     pub triggers: Triggers,
+    pub departures: Departures,
+    pub stops: Stops,
     pub runs: Arc<dyn RunQueue>,
     pub outbox: Arc<dyn OutboxQueue>,
     pub wakeups: Arc<dyn Wakeups>,

@@ -14,6 +14,7 @@ mod revert;
 mod runner;
 mod runs;
 mod sessions;
+mod stops;
 mod target;
 
 pub use apply::{Applied, ApplyArgs, Applying, ChangeInput};
@@ -28,4 +29,5 @@ pub use revert::Reverting;
 pub use runner::{Runner, is_transient, problem_of};
 pub use runs::Runs;
 pub use sessions::{SessionArgs, Sessions};
+pub use stops::{StopOrder, StopReason, Stops};
 pub use target::TargetNames;

@@ -157,6 +157,7 @@ pub(crate) fn transition(moved: Transition) -> wire::Transition {
         "start" => Verb::Start,
         "complete_stage" => Verb::CompleteStage,
         "cancel" => Verb::Cancel,
+        "release" => Verb::Release,
         _ => Verb::Unspecified,
     };
     wire::Transition {

@@ -56,6 +56,8 @@ impl Tx {
             // Whoever works on it has lost it.
             .value("fence", Expr::col("fence").add(1))
             .value("ended_at", self.storage.dialect().now())
+            // The item was told in this very transaction.
+            .value("settled_at", self.storage.dialect().now())
             .and_where(column("agent_run", "work_item_id").eq(item.as_uuid()))
             .and_where(column("agent_run", "state").is_in(["QUEUED", "RUNNING"].map(constant)))
             .returning_col("id")

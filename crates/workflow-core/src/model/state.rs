@@ -73,6 +73,8 @@ pub enum ItemEvent {
         agent_stage: bool,
     },
     Cancel,
+    /// Its assignee is gone: it is nobody's.
+    LoseAssignee,
 }
 
 /// What the caller must do with the move.
@@ -114,6 +116,7 @@ impl ItemEvent {
             Self::CompleteStage { .. } | Self::Finish { .. } => "complete_stage",
             Self::RerunAgent { .. } => "rerun_agent_assist",
             Self::Cancel => "cancel",
+            Self::LoseAssignee => "release",
         }
     }
 }
@@ -143,9 +146,13 @@ impl ItemState {
             (Pending | Claimed | InProgress | Blocked, On::Cancel) => {
                 (Cancelled, vec![LeaveVisit, StopRun])
             }
+            (Claimed | InProgress, On::LoseAssignee) => (Pending, vec![]),
+            // What it waits for has not come; unblocked, it will be anybody's.
+            (Blocked, On::LoseAssignee) => (Blocked, vec![]),
 
             // Listed rather than `_`: a new state or event must be placed before this compiles.
             (Claimed | InProgress | Blocked, On::Claim)
+            | (Pending, On::LoseAssignee)
             | (Pending | InProgress | Blocked, On::Start)
             | (
                 Pending,
@@ -182,6 +189,7 @@ mod tests {
             events.push((format!("rerun at {at}"), ItemEvent::RerunAgent { agent_stage }));
         }
         events.push(("cancel".into(), ItemEvent::Cancel));
+        events.push(("lose assignee".into(), ItemEvent::LoseAssignee));
         events
     }
 

@@ -7,6 +7,7 @@
 mod analytics;
 mod assist;
 mod create_item;
+mod departures;
 mod item_rules;
 mod items;
 mod reviews;
@@ -20,6 +21,7 @@ pub use crate::model::{
     RouteInput, RunResult, StageInput, TriggerInput, WorkflowInput,
 };
 pub use analytics::Analytics;
+pub use departures::{Departures, Gone};
 pub use items::Items;
 pub use reviews::Reviews;
 pub use templates::Templates;

@@ -49,7 +49,7 @@ impl Change {
                 item.claimed_at = Some(by.now);
             }
             ItemEvent::Start | ItemEvent::RerunAgent { .. } => {}
-            ItemEvent::CompleteStage { .. } => {
+            ItemEvent::CompleteStage { .. } | ItemEvent::LoseAssignee => {
                 item.assignee = None;
                 item.claimed_at = None;
             }
