@@ -9,24 +9,39 @@
     reason = "stories: they stop at what they did not expect, and are told in one piece"
 )]
 
+mod administration;
 mod analytics;
 mod audit;
+mod authority;
 mod auto_apply;
 mod cancelled_calls;
+mod connections;
+mod corpus;
 mod crash;
+mod credentials;
+mod departures;
 mod every_field;
+mod frames;
 mod guide;
 mod hostile_input;
 mod items;
+mod limits;
+mod key_server;
+mod key_sets;
 mod model;
 mod order_of_checks;
 mod patches;
 mod plans;
+mod ports;
 mod reasons;
 mod repositories;
 mod retries;
 mod revoked;
+mod roles;
 mod scene;
 mod sessions;
+mod streams;
+mod signer;
 mod templates;
 mod tenancy;
+mod tls;

@@ -6,6 +6,7 @@
 //! rule about the whole (the last admin) cannot be slipped past by two at once.
 
 mod error;
+pub mod metadata;
 mod model;
 pub mod service;
 pub mod store;

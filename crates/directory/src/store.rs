@@ -4,7 +4,7 @@
 //! [`Cleared`] rows.
 
 use async_trait::async_trait;
-use audit::AuditTrail;
+use audit::{AuditEvent, AuditTrail};
 use events::{Outbox, Requests};
 use permissions::{
     AssignmentScope, Caller, Cleared, DirectoryRead, Scope, SystemAdmitted, TeamRead,
@@ -247,4 +247,18 @@ pub trait PolicyAdmin: Send + Sync {
         repository: RepositoryId,
         allowed: bool,
     ) -> Result<(), StoreError>;
+}
+
+/// What an empty database begins with.
+#[async_trait]
+pub trait FirstSteps: Send + Sync {
+    /// Adds the first user, the first team, what he holds, and the records of it, all or
+    /// nothing. `false`, and nothing is added, when there is any user.
+    async fn first_steps(
+        &self,
+        user: &User,
+        team: &Team,
+        roles: &[Holding],
+        records: Vec<AuditEvent>,
+    ) -> Result<bool, StoreError>;
 }

@@ -26,6 +26,7 @@ mod visibility;
 mod wake;
 mod workflow;
 
+pub use dialect::Dialect;
 pub use db::{ConnectError, RunLimits, Storage, StorageOptions};
 pub use migrate::MigrateError;
 pub use refusals::Refusals;

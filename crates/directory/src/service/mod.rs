@@ -4,16 +4,31 @@
 //! invisible are the same) and the right, replay, judge arguments, etag, state rules, save,
 //! record, publish, remember, commit.
 
+mod administration;
 mod admins;
 mod assignments;
+mod bootstrap;
+mod claims;
+mod founders;
+mod identity;
+mod members;
 mod names;
 mod questions;
 mod roles;
+mod teams;
+mod users;
 
+pub use administration::{Administration, SwitchInput};
 pub use assignments::{AssignInput, Assignments, HoldingView};
+pub use bootstrap::{FirstPerson, bootstrap};
+pub use claims::{ClaimRule, Claims};
+pub use identity::{CertificateName, Subject, display_name, system_roles};
+pub use members::{MemberInput, Members, Whom};
 pub use names::Slug;
 pub use questions::{Ground, GroundRole, Question, Questions, Standing};
 pub use roles::{RoleChange, RoleInput, RoleView, Roles};
+pub use teams::{TeamChange, TeamEnd, TeamInput, Teams};
+pub use users::{Change, UserChange, UserInput, Users};
 
 use std::sync::Arc;
 

@@ -1,6 +1,7 @@
 //! Between the wire and the domain. Reading never panics and loses nothing silently: what
 //! the domain cannot hold is a fault with the path of its field.
 
+pub(crate) mod admin;
 pub(crate) mod audit;
 pub(crate) mod context;
 pub(crate) mod definition;
@@ -20,3 +21,5 @@ pub(crate) mod repository;
 pub(crate) mod run;
 pub(crate) mod scalar;
 pub(crate) mod session;
+pub(crate) mod team;
+pub(crate) mod user;

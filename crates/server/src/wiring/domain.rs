@@ -1,15 +1,18 @@
 //! Services over their ports.
 
 use std::sync::Arc;
+use std::time::Instant;
 
 use agent_core::port::engine::Engine;
 use agent_core::port::model::Model;
 use agent_core::service::{
     AgentDeps, Applying, Checkpoints, Planning, Repositories, Reverting, Roots, Runner, Runs,
-    Sessions,
+    Sessions, Stops,
 };
 use audit::RefusalSink;
-use directory::service::{Assignments, DirectoryDeps, Questions, Roles};
+use directory::service::{
+    Administration, Assignments, DirectoryDeps, Members, Questions, Roles, Teams, Users,
+};
 use engines::OpenAiModel;
 use events::Wakeups;
 use gateway::Services;
@@ -19,9 +22,12 @@ use primitives::{Clock, SystemClock};
 use secrecy::ExposeSecret;
 use storage::Storage;
 use worker::{Settings, Worker, WorkerParts};
-use workflow_core::service::{Analytics, Items, Reviews, Templates, Triggers, Workflows};
+use workflow_core::service::{
+    Analytics, Departures, Items, Reviews, Templates, Triggers, Workflows,
+};
 
 use super::StartError;
+use super::machine::Measured;
 use crate::config::{Config, ConfigError};
 use crate::telemetry::Metrics;
 
@@ -32,6 +38,7 @@ pub(super) struct Domain {
     pub clock: Arc<dyn Clock>,
     pub notes: Arc<dyn RefusalSink>,
     wakeups: Arc<dyn Wakeups>,
+    machine: Arc<Measured>,
     agent: AgentDeps,
 }
 
@@ -62,7 +69,9 @@ impl Domain {
             checkpoints,
         };
         let (storage, authorizer) = (storage.clone(), authorizer.clone());
-        Ok(Self { storage, authorizer, clock, notes, wakeups, agent })
+        let machine =
+            Arc::new(Measured { data_dir: config.data_dir.clone(), started: Instant::now() });
+        Ok(Self { storage, authorizer, clock, notes, wakeups, machine, agent })
     }
 
     pub(super) fn templates(storage: &Storage) -> Templates {
@@ -75,6 +84,10 @@ impl Domain {
 
     fn triggers(&self) -> Triggers {
         Triggers::new(Arc::new(self.storage.clone()), self.clock.clone())
+    }
+
+    fn stops(&self) -> Stops {
+        Stops::new(self.agent.clone(), Arc::new(self.storage.clone()))
     }
 
     pub(super) fn services(&self, roots: Roots) -> Services {
@@ -100,9 +113,17 @@ impl Domain {
             runs: Runs::new(deps()),
             roles: Roles::new(directory.clone()),
             assignments: Assignments::new(directory.clone()),
-            questions: Questions::new(directory),
+            questions: Questions::new(directory.clone()),
+            users: Users::new(directory.clone()),
+            teams: Teams::new(directory.clone()),
+            members: Members::new(directory.clone()),
+            administration: Administration::new(directory, store.clone(), self.machine.clone()),
             people: store.clone(),
             audit: store,
+            database: match self.storage.dialect() {
+                storage::Dialect::Postgres => "postgres",
+                storage::Dialect::Sqlite => "sqlite",
+            },
             engines: self.agent.engines.clone(),
             model: self.agent.model.as_ref().map(|model| model.name().to_owned()),
         }
@@ -110,10 +131,13 @@ impl Domain {
 
     pub(super) fn worker(&self, config: &Config, metrics: &Metrics) -> Worker {
         let queue = Arc::new(self.storage.clone());
+        let departures = Departures::new(queue.clone(), self.clock.clone());
         let parts = WorkerParts {
             runner: Runner::new(self.agent.clone(), queue.clone()),
             items: self.items(),
             triggers: self.triggers(),
+            departures,
+            stops: self.stops(),
             runs: queue.clone(),
             outbox: queue,
             wakeups: self.wakeups.clone(),

@@ -1,13 +1,19 @@
 //! Puts the server together, starts it, and ends it in order.
 
 mod domain;
+mod edge;
+mod first;
 mod hold;
 mod identity;
+mod machine;
+mod policy;
+mod ports;
 mod seed;
 mod server;
 mod store;
 mod sweep;
 
+pub use first::first_person;
 pub use hold::HoldAt;
 pub use identity::Identity;
 pub use server::{Options, Server, StartError};

@@ -4,6 +4,7 @@
 //! it; what changes nothing does not, so that seeding again at each start disturbs nobody.
 
 use async_trait::async_trait;
+use directory::metadata::KillSwitch;
 use directory::store::PolicyAdmin;
 use directory::{NewAssignment, SeedTeam, SeedUser};
 use permissions::{AssignmentScope, AssignmentSource, UserKind};
@@ -124,6 +125,24 @@ fn assignment_insert(assignment: &NewAssignment, now: Timestamp) -> InsertStatem
     insert(vec![row]).on_conflict(conflict).to_owned()
 }
 
+/// The switch of a place as it is to be.
+pub(super) fn switch_upsert(switch: &KillSwitch) -> InsertStatement {
+    use kill_switch::Column::{ChangedAt, ChangedBy, Reason, Stopped, TenantId, TenantKind};
+
+    let row = kill_switch::Model {
+        tenant_kind: switch.place.kind().as_str().into(),
+        tenant_id: switch.place.id(),
+        stopped: switch.engaged,
+        changed_at: switch.changed_at.as_micros(),
+        reason: switch.reason.clone(),
+        changed_by: switch.changer.map(|user| user.as_uuid()),
+    };
+    let conflict = OnConflict::columns([TenantKind, TenantId])
+        .update_columns([Stopped, ChangedAt, Reason, ChangedBy])
+        .to_owned();
+    insert(vec![row]).on_conflict(conflict).to_owned()
+}
+
 /// Null as a number, so that it compares.
 fn no_end(expires_at: SimpleExpr) -> SimpleExpr {
     Expr::expr(expires_at).if_null(i64::MAX)
@@ -195,20 +214,14 @@ impl PolicyAdmin for Storage {
     }
 
     async fn set_kill_switch(&self, tenant: Tenant, stopped: bool, now: Timestamp) -> Answer<()> {
-        use kill_switch::Column::{ChangedAt, Stopped, TenantId, TenantKind};
-
-        let row = kill_switch::Model {
-            tenant_kind: tenant.kind().as_str().into(),
-            tenant_id: tenant.id(),
-            stopped,
-            changed_at: now.as_micros(),
+        let switch = KillSwitch {
+            place: tenant,
+            engaged: stopped,
             reason: String::new(),
-            changed_by: None,
+            changer: None,
+            changed_at: now,
         };
-        let conflict = OnConflict::columns([TenantKind, TenantId])
-            .update_columns([Stopped, ChangedAt])
-            .to_owned();
-        self.change_policy(insert(vec![row]).on_conflict(conflict)).await?;
+        self.change_policy(&switch_upsert(&switch)).await?;
         Ok(())
     }
 

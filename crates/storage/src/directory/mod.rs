@@ -2,6 +2,8 @@
 
 mod admin;
 mod convert;
+mod first;
+mod metadata;
 mod people;
 mod policy;
 mod query;

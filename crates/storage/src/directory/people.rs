@@ -1,6 +1,7 @@
 //! Users and teams within one change.
 
 use async_trait::async_trait;
+use directory::metadata::KillSwitch;
 use directory::store::{Belongings, DirectoryTx};
 use directory::{Team, User};
 use permissions::{Cleared, UserKind};
@@ -8,6 +9,7 @@ use primitives::{TeamId, UserId};
 use sea_orm::ExprTrait;
 use sea_orm::sea_query::{SelectStatement, SimpleExpr};
 
+use super::admin::switch_upsert;
 use super::query::{self, one};
 use super::tx::{DirectoryWrite, raising};
 use super::{Answer, convert};
@@ -43,7 +45,7 @@ impl DirectoryWrite {
         one((&self.tx.open).into(), &team_with(condition), convert::team).await
     }
 
-    async fn insert_user(&mut self, user: &User) -> Result<()> {
+    pub(super) async fn insert_user(&mut self, user: &User) -> Result<()> {
         self.write(Write::new(insert(vec![convert::user_row(user)]), 1)).await?;
         self.changes_rights = true;
         Ok(())
@@ -67,7 +69,7 @@ impl DirectoryWrite {
         Ok(())
     }
 
-    async fn insert_team(&mut self, team: &Team) -> Result<()> {
+    pub(super) async fn insert_team(&mut self, team: &Team) -> Result<()> {
         self.write(Write::new(insert(vec![convert::team_row(team)]), 1)).await?;
         self.changes_rights = true;
         Ok(())
@@ -128,6 +130,10 @@ impl DirectoryTx for DirectoryWrite {
 
     async fn belongings(&mut self, team: TeamId) -> Answer<Belongings> {
         Ok(self.count_belongings(team).await?)
+    }
+
+    async fn set_kill_switch(&mut self, switch: Cleared<KillSwitch>) -> Answer<()> {
+        Ok(self.write(Write::new(switch_upsert(&switch), 1)).await?)
     }
 
     async fn commit(self: Box<Self>) -> Answer<()> {

@@ -119,7 +119,7 @@ impl DirectoryWrite {
         all((&self.tx.open).into(), &select, convert::holding).await
     }
 
-    async fn put(&mut self, holding: &Holding) -> Result<Holding> {
+    pub(super) async fn put(&mut self, holding: &Holding) -> Result<Holding> {
         let row = convert::holding_row(holding);
         if let Some(written) = self.tx.open.query_one(&upsert(row.clone())).await? {
             self.changes_rights = true;

@@ -59,6 +59,12 @@ impl DirectoryWrite {
         Ok(Self { tx, reach, changes_rights: false })
     }
 
+    /// For the server itself, on nobody's behalf and at whatever epoch there is.
+    pub(super) async fn begin_first(storage: &Storage, reach: Reach) -> Result<Self> {
+        let (tx, _) = storage.hold_policy(Some(&reach)).await?;
+        Ok(Self { tx, reach, changes_rights: false })
+    }
+
     pub(super) async fn finish(self) -> Result<()> {
         if self.changes_rights {
             self.tx.raise_epoch().await?;

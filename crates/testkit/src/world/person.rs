@@ -4,6 +4,7 @@
 //! no verb is called with a generated client ([`Person::items`] and its like) or by its
 //! path ([`Person::calls`]).
 
+use api::admin::admin_service_client::AdminServiceClient;
 use api::agent::agent_service_client::AgentServiceClient;
 use api::agent::patch_service_client::PatchServiceClient;
 use api::agent::repository_service_client::RepositoryServiceClient;
@@ -95,6 +96,13 @@ impl Person {
         permissions: PermissionServiceClient;
         directory: DirectoryServiceClient;
         audit: AuditServiceClient;
+        /// Answered at the port for operators only.
+        administration: AdminServiceClient;
+    }
+
+    /// The connection with his token, for clients of services that have no verb.
+    pub fn line(&self) -> Line {
+        InterceptedService::new(self.channel.clone(), self.bearer.clone())
     }
 
     /// The same person over another connection.
