@@ -22,10 +22,19 @@ pub trait RpcObserver: Send + Sync {
     fn finished(&self, call: &FinishedCall<'_>);
 }
 
+/// Is told of each reading of the issuer's key set. Must not block.
+pub trait KeyObserver: Send + Sync {
+    fn keys_read(&self, succeeded: bool);
+}
+
 /// Counts nothing.
 #[derive(Clone, Copy, Debug, Default)]
 pub struct Ignore;
 
 impl RpcObserver for Ignore {
     fn finished(&self, _call: &FinishedCall<'_>) {}
+}
+
+impl KeyObserver for Ignore {
+    fn keys_read(&self, _succeeded: bool) {}
 }

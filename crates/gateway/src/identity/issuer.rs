@@ -84,7 +84,7 @@ impl TokenIssuer {
     }
 
     /// Signs any two texts as header and claims.
-    pub(super) fn sign(&self, header: &str, claims: &str) -> String {
+    pub(crate) fn sign(&self, header: &str, claims: &str) -> String {
         let signed =
             format!("{}.{}", URL_SAFE_NO_PAD.encode(header), URL_SAFE_NO_PAD.encode(claims));
         let signature = self.key.sign(signed.as_bytes()).to_bytes();

@@ -1,6 +1,6 @@
 //! JSON objects of tokens, read strictly.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::fmt;
 
 use base64::Engine as _;
@@ -31,15 +31,12 @@ impl UniqueObject {
         self.0.get(name)?.as_u64()
     }
 
-    /// A text, or a list of texts, among which is `wanted`.
-    pub(super) fn names(&self, name: &str, wanted: &str) -> bool {
-        match self.0.get(name) {
-            Some(Value::String(only)) => only == wanted,
-            Some(Value::Array(several)) => {
-                several.iter().all(Value::is_string)
-                    && several.iter().any(|one| one.as_str() == Some(wanted))
-            }
-            _ => false,
+    /// A text, or all texts of a list; of a list that holds anything else, none.
+    pub(super) fn texts(&self, name: &str) -> Option<BTreeSet<&str>> {
+        match self.0.get(name)? {
+            Value::String(only) => Some(BTreeSet::from([only.as_str()])),
+            Value::Array(several) => several.iter().map(Value::as_str).collect(),
+            _ => None,
         }
     }
 }

@@ -1,14 +1,18 @@
 //! Judges bearer tokens.
 
-use std::collections::HashMap;
 use std::sync::Arc;
 use std::time::Duration;
 
 use jsonwebtoken::Algorithm;
 use primitives::Clock;
 
-use super::VerificationKey;
 use super::json::UniqueObject;
+use super::keyring::Keyring;
+use super::keyset::Remote;
+use super::{
+    DuplicateKid, FetchError, GroupsClaim, Identified, KeySet, KeySetUrl, VerificationKey,
+};
+use crate::observe::KeyObserver;
 
 /// Longer tokens are not looked at.
 const MAX_TOKEN_BYTES: usize = 8 * 1024;
@@ -26,12 +30,14 @@ pub struct VerifierConfig {
     pub audience: String,
     /// At most 60 s.
     pub leeway: Duration,
-    /// At least one; ids are unique.
+    /// Keys that stay; their ids are unique. At least one, or a key set.
     pub keys: Vec<VerificationKey>,
+    /// Read beside the subject.
+    pub groups: Option<GroupsClaim>,
 }
 
 /// The configuration is half a verifier; the server must not start.
-#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+#[derive(Debug, thiserror::Error)]
 pub enum VerifierError {
     /// A part is missing.
     #[error("identity: {0} is missing")]
@@ -39,9 +45,11 @@ pub enum VerifierError {
     /// Clocks further apart than this are broken.
     #[error("identity: the leeway must not be longer than 60 s")]
     Leeway,
-    /// Which key would it be?
-    #[error("identity: two keys have the kid {0:?}")]
-    DuplicateKid(String),
+    #[error("identity: {0}")]
+    Duplicate(#[from] DuplicateKid),
+    /// The key set cannot be read, and there is no other key.
+    #[error("identity: {url:?}: {cause}")]
+    KeySet { url: KeySetUrl, cause: FetchError },
 }
 
 /// Why a token is not believed. For logs only: callers get one answer for all.
@@ -68,62 +76,108 @@ pub struct Verifier {
     issuer: String,
     audience: String,
     leeway: Duration,
-    keys: HashMap<String, VerificationKey>,
+    groups: Option<GroupsClaim>,
+    keys: Arc<Keyring>,
+    /// The key set, and how long until it is read for the second time.
+    remote: Option<(Remote, Duration)>,
     clock: Arc<dyn Clock>,
 }
 
 impl Verifier {
-    /// Refuses half a configuration.
+    /// With the keys of the configuration alone. Refuses half a configuration.
     pub fn new(config: VerifierConfig, clock: Arc<dyn Clock>) -> Result<Self, VerifierError> {
+        if config.keys.is_empty() {
+            return Err(VerifierError::Missing("a key"));
+        }
+        Self::with_ring(config, clock)
+    }
+
+    /// With the keys of a key set too, which is read now. If that fails, keys of the
+    /// configuration will do until it succeeds. [`Verifier::keep_fresh`] must be at work.
+    pub async fn with_key_set(
+        config: VerifierConfig,
+        set: KeySet,
+        observer: Arc<dyn KeyObserver>,
+        clock: Arc<dyn Clock>,
+    ) -> Result<Self, VerifierError> {
+        let url = set.url.clone();
+        let mut verifier = Self::with_ring(config, clock)?;
+        let failed = |cause| VerifierError::KeySet { url, cause };
+        let remote = match Remote::new(set, Arc::clone(&verifier.keys), observer) {
+            Ok(remote) => remote,
+            Err(cause) => return Err(failed(cause)),
+        };
+        let pause = match remote.refresh().await {
+            Ok(pause) => pause,
+            Err(_) if verifier.keys.has_fixed() => remote.retry(),
+            Err(cause) => return Err(failed(cause)),
+        };
+        verifier.remote = Some((remote, pause));
+        Ok(verifier)
+    }
+
+    fn with_ring(config: VerifierConfig, clock: Arc<dyn Clock>) -> Result<Self, VerifierError> {
         if config.issuer.is_empty() {
             return Err(VerifierError::Missing("the issuer"));
         }
         if config.audience.is_empty() {
             return Err(VerifierError::Missing("the audience"));
         }
-        if config.keys.is_empty() {
-            return Err(VerifierError::Missing("a key"));
-        }
         if config.leeway > MAX_LEEWAY {
             return Err(VerifierError::Leeway);
         }
-        let mut keys = HashMap::new();
-        for key in config.keys {
-            if let Some(twice) = keys.insert(key.kid.clone(), key) {
-                return Err(VerifierError::DuplicateKid(twice.kid));
-            }
+        let keys = Arc::new(Keyring::new(config.keys)?);
+        let VerifierConfig { issuer, audience, leeway, groups, .. } = config;
+        Ok(Self { issuer, audience, leeway, groups, keys, remote: None, clock })
+    }
+
+    /// Reads the key set again and again; does not end. Without one there is nothing to do.
+    pub async fn keep_fresh(&self) {
+        match &self.remote {
+            Some((remote, pause)) => remote.keep_fresh(*pause).await,
+            None => std::future::pending().await,
         }
-        let VerifierConfig { issuer, audience, leeway, .. } = config;
-        Ok(Self { issuer, audience, leeway, keys, clock })
     }
 
     /// The subject of a token that is believed.
     pub fn subject(&self, token: &str) -> Result<String, Rejected> {
+        self.judge(token).map(|identified| identified.subject)
+    }
+
+    /// Whom a token stands for. Of a key that is not known the key set is asked, now and then.
+    pub async fn identify(&self, token: &str) -> Result<Identified, Rejected> {
+        match (self.judge(token), &self.remote) {
+            (Err(Rejected::UnknownKey), Some((remote, _))) if remote.look_again().await => {
+                self.judge(token)
+            }
+            (judged, _) => judged,
+        }
+    }
+
+    fn judge(&self, token: &str) -> Result<Identified, Rejected> {
         if token.len() > MAX_TOKEN_BYTES {
             return Err(Rejected::TooLong);
         }
-        let mut parts = token.split('.');
-        let (Some(header), Some(claims), Some(signature), None) =
-            (parts.next(), parts.next(), parts.next(), parts.next())
-        else {
+        let (signed, signature) = token.rsplit_once('.').ok_or(Rejected::Malformed)?;
+        let (header, claims) = signed.split_once('.').ok_or(Rejected::Malformed)?;
+        if claims.contains('.') {
             return Err(Rejected::Malformed);
-        };
+        }
         let key = self.key_for(&UniqueObject::decode(header).ok_or(Rejected::Malformed)?)?;
-        let signed = &token[..header.len() + 1 + claims.len()];
         let verified =
             jsonwebtoken::crypto::verify(signature, signed.as_bytes(), &key.key, key.algorithm);
         if !verified.unwrap_or(false) {
             return Err(Rejected::BadSignature);
         }
-        self.judge(&UniqueObject::decode(claims).ok_or(Rejected::Malformed)?)
+        self.read(&UniqueObject::decode(claims).ok_or(Rejected::Malformed)?)
     }
 
-    fn key_for(&self, header: &UniqueObject) -> Result<&VerificationKey, Rejected> {
+    fn key_for(&self, header: &UniqueObject) -> Result<Arc<VerificationKey>, Rejected> {
         if header.has("crit") {
             return Err(Rejected::Critical);
         }
         let kid = header.text("kid").ok_or(Rejected::UnknownKey)?;
-        let key = self.keys.get(kid).ok_or(Rejected::UnknownKey)?;
+        let key = self.keys.find(kid).ok_or(Rejected::UnknownKey)?;
         if header.text("alg") == Some(name(key.algorithm)) {
             Ok(key)
         } else {
@@ -131,11 +185,11 @@ impl Verifier {
         }
     }
 
-    fn judge(&self, claims: &UniqueObject) -> Result<String, Rejected> {
+    fn read(&self, claims: &UniqueObject) -> Result<Identified, Rejected> {
         if claims.text("iss") != Some(&self.issuer) {
             return Err(Rejected::WrongIssuer);
         }
-        if !claims.names("aud", &self.audience) {
+        if !claims.texts("aud").is_some_and(|named| named.contains(self.audience.as_str())) {
             return Err(Rejected::WrongAudience);
         }
         let (Some(exp), Some(nbf)) = (claims.seconds("exp"), claims.seconds("nbf")) else {
@@ -149,10 +203,12 @@ impl Verifier {
         if now.saturating_add(leeway) < nbf {
             return Err(Rejected::NotYetValid);
         }
-        match claims.text("sub") {
-            Some(sub) if (1..=MAX_SUBJECT_BYTES).contains(&sub.len()) => Ok(sub.to_owned()),
-            _ => Err(Rejected::BadSubject),
+        let subject = claims.text("sub").ok_or(Rejected::BadSubject)?;
+        if !(1..=MAX_SUBJECT_BYTES).contains(&subject.len()) {
+            return Err(Rejected::BadSubject);
         }
+        let groups = self.groups.as_ref().map(|claim| claim.of(claims)).unwrap_or_default();
+        Ok(Identified { subject: subject.to_owned(), groups })
     }
 }
 

@@ -27,7 +27,7 @@ fn issuer() -> TokenIssuer {
 
 fn config(keys: Vec<VerificationKey>) -> VerifierConfig {
     let (issuer, audience) = ("us".to_owned(), "elohim".to_owned());
-    VerifierConfig { issuer, audience, leeway: Duration::from_mins(1), keys }
+    VerifierConfig { issuer, audience, leeway: Duration::from_mins(1), keys, groups: None }
 }
 
 fn verifier(issuer: &TokenIssuer) -> Verifier {
@@ -174,19 +174,63 @@ fn a_changed_or_foreign_signature_is_refused() {
 
 #[test]
 fn half_a_verifier_is_refused() {
+    use VerifierError::*;
     let key = || issuer().verification_key().unwrap();
     let refused = |config| Verifier::new(config, Arc::new(Fixed)).err();
-    assert_eq!(refused(config(vec![key()])), None);
-    assert_eq!(refused(config(vec![])), Some(VerifierError::Missing("a key")));
+    assert!(refused(config(vec![key()])).is_none());
+    assert!(matches!(refused(config(vec![])), Some(Missing("a key"))));
     let nameless = VerifierConfig { issuer: String::new(), ..config(vec![key()]) };
-    assert_eq!(refused(nameless), Some(VerifierError::Missing("the issuer")));
+    assert!(matches!(refused(nameless), Some(Missing("the issuer"))));
     let deaf = VerifierConfig { audience: String::new(), ..config(vec![key()]) };
-    assert_eq!(refused(deaf), Some(VerifierError::Missing("the audience")));
+    assert!(matches!(refused(deaf), Some(Missing("the audience"))));
     let patient = VerifierConfig { leeway: Duration::from_secs(61), ..config(vec![key()]) };
-    assert_eq!(refused(patient), Some(VerifierError::Leeway));
+    assert!(matches!(refused(patient), Some(Leeway)));
     let one = key();
     let kid = one.kid().to_owned();
-    assert_eq!(refused(config(vec![one.clone(), one])), Some(VerifierError::DuplicateKid(kid)));
+    let twice = refused(config(vec![one.clone(), one]));
+    assert!(matches!(twice, Some(Duplicate(DuplicateKid(named))) if named == kid));
+}
+
+#[test]
+fn known_groups_are_told_sorted_and_once_and_only_from_lists_of_texts() {
+    let issuer = issuer();
+    let keys = vec![issuer.verification_key().unwrap()];
+    let values = ["a", "b", "z"].map(str::to_owned).into();
+    let groups = Some(GroupsClaim { name: "groups".to_owned(), values });
+    let verifier = Verifier::new(VerifierConfig { groups, ..config(keys) }, Arc::new(Fixed));
+    let verifier = verifier.unwrap();
+    let told = |value: Value| {
+        let claims = with(claims(), "groups", value);
+        let token = issuer.sign(&header(&issuer).to_string(), &claims.to_string());
+        verifier.judge(&token).unwrap().groups
+    };
+    let none: [&str; 0] = [];
+    assert_eq!(told(json!(["z", "x", "a", "z", "A"])), ["a", "z"]);
+    assert_eq!(told(json!("b")), ["b"]);
+    assert_eq!(told(json!("a b")), none);
+    for odd in [Value::Null, json!(1), json!({ "a": "b" }), json!(["a", 1]), json!([["a"]])] {
+        assert_eq!(told(odd), none);
+    }
+    let token = issuer.issue("bob", Duration::from_mins(1));
+    assert_eq!(verifier.judge(&token).unwrap().groups, none);
+    let deaf = self::verifier(&issuer);
+    let claims = with(claims(), "groups", json!(["a"]));
+    let token = issuer.sign(&header(&issuer).to_string(), &claims.to_string());
+    assert_eq!(deaf.judge(&token).unwrap().groups, none);
+}
+
+#[test]
+fn of_too_many_groups_the_first_hundred_are_told() {
+    let issuer = issuer();
+    let keys = vec![issuer.verification_key().unwrap()];
+    let values: std::collections::BTreeSet<_> = (0..150).map(|n| format!("g{n:03}")).collect();
+    let claims = with(claims(), "groups", json!(values));
+    let groups = Some(GroupsClaim { name: "groups".to_owned(), values });
+    let verifier = Verifier::new(VerifierConfig { groups, ..config(keys) }, Arc::new(Fixed));
+    let token = issuer.sign(&header(&issuer).to_string(), &claims.to_string());
+    let told = verifier.unwrap().judge(&token).unwrap().groups;
+    assert_eq!(told.len(), 100);
+    assert_eq!(told.last().map(String::as_str), Some("g099"));
 }
 
 /// Public keys and one token of each kind, made with another implementation: the tokens say

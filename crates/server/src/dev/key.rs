@@ -115,6 +115,7 @@ mod tests {
             audience: AUDIENCE.into(),
             leeway: Duration::ZERO,
             keys: vec![again.verification_key().unwrap()],
+            groups: None,
         };
         let verifier = Verifier::new(config, Arc::new(SystemClock)).unwrap();
         let token = made.token("bob", Duration::from_mins(1));

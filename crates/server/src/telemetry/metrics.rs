@@ -36,6 +36,7 @@ struct Inner {
     firings: Counter<u64>,
     sessions: Counter<u64>,
     denials: Counter<u64>,
+    key_readings: Counter<u64>,
     outbox_pending: Gauge<u64>,
     outbox_oldest: Gauge<f64>,
     runs: Gauge<u64>,
@@ -63,6 +64,7 @@ impl Metrics {
             firings: meter.u64_counter("elohim_trigger_firings").build(),
             sessions: meter.u64_counter("elohim_sessions").build(),
             denials: meter.u64_counter("elohim_permission_denials").build(),
+            key_readings: meter.u64_counter("elohim_identity_key_readings").build(),
             outbox_pending: meter.u64_gauge("elohim_outbox_pending").build(),
             outbox_oldest: meter.f64_gauge("elohim_outbox_oldest_seconds").build(),
             runs: meter.u64_gauge("elohim_runs").build(),
@@ -129,6 +131,13 @@ impl gateway::RpcObserver for Metrics {
         if let Some(permission) = call.denied {
             self.inner.denials.add(1, &[KeyValue::new("permission", permission.to_owned())]);
         }
+    }
+}
+
+impl gateway::KeyObserver for Metrics {
+    fn keys_read(&self, succeeded: bool) {
+        let outcome = if succeeded { "OK" } else { "FAILED" };
+        self.inner.key_readings.add(1, &[KeyValue::new("outcome", outcome)]);
     }
 }
 
