@@ -2,6 +2,7 @@
 
 use std::collections::BTreeMap;
 
+use audit::port::AuditError;
 use events::EventError;
 use permissions::Denied;
 use primitives::{Classify, ErrorKind, FieldError, InvalidArgs};
@@ -37,12 +38,18 @@ impl DirectoryError {
     }
 }
 
-impl From<audit::port::AuditError> for DirectoryError {
-    fn from(error: audit::port::AuditError) -> Self {
+impl From<AuditError> for StoreError {
+    fn from(error: AuditError) -> Self {
         match error {
-            audit::port::AuditError::Unavailable(cause) => StoreError::Unavailable(cause).into(),
-            audit::port::AuditError::Store(cause) => StoreError::Internal(cause).into(),
+            AuditError::Unavailable(cause) => Self::Unavailable(cause),
+            AuditError::Store(cause) => Self::Internal(cause),
         }
+    }
+}
+
+impl From<AuditError> for DirectoryError {
+    fn from(error: AuditError) -> Self {
+        Self::Store(error.into())
     }
 }
 

@@ -1,6 +1,8 @@
 //! What is known of people and teams.
 
-use permissions::{AssignmentScope, AssignmentSource, HeldBy, Levels, Role, Tenanted, UserKind};
+use permissions::{
+    AssignmentScope, AssignmentSource, Claimable, HeldBy, Levels, Role, Tenanted, UserKind,
+};
 use primitives::{RoleAssignmentId, RoleId, TeamId, Tenant, Timestamp, UserId};
 use serde::{Deserialize, Serialize};
 
@@ -104,6 +106,16 @@ impl Tenanted for Holding {
 impl HeldBy for Holding {
     fn holder(&self) -> UserId {
         self.user
+    }
+}
+
+impl Claimable for Holding {
+    fn claimed_in(&self) -> Option<TeamId> {
+        let is_standard = matches!(&self.role, Role::Standard(name) if permissions::TEAM_ROLES.contains(&name.as_str()));
+        match (self.scope, self.source) {
+            (AssignmentScope::Team(team), AssignmentSource::Claim) if is_standard => Some(team),
+            _ => None,
+        }
     }
 }
 

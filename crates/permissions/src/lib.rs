@@ -3,7 +3,7 @@
 //! Three values carry the proof of a check, and none can be made without it:
 //! [`Grant`] (the caller holds a permission somewhere), [`Visible`] (this row lies in
 //! the caller's scope) and [`Admitted`] (the permission holds for this very row).
-//! What the server does by itself goes through [`Seeder`] and [`Reporter`].
+//! What the server does by itself goes through [`Seeder`], [`ClaimKeeper`] and [`Reporter`].
 //! Casbin decides what each role grants, once per start; a check is bit arithmetic.
 
 #![warn(missing_docs)]
@@ -34,4 +34,4 @@ pub use policy::{
     SourceError, UserKind, UserRecord,
 };
 pub use roles::{RoleTable, RoleTableError, SYSTEM_ROLES, TEAM_ROLES};
-pub use system::{Reporter, Seeder};
+pub use system::{ClaimKeeper, Claimable, Reporter, Seeder};

@@ -1,15 +1,16 @@
-//! Authority of the server itself: two narrow doors beside [`crate::Grant`].
+//! Authority of the server itself: three narrow doors beside [`crate::Grant`].
 //!
-//! Neither can be had from a request. [`Seeder`] is made once, at start, and clears only
-//! what is everyone's. [`Reporter`] is made by the worker to note on one tenant's rows how
-//! background work ended, whatever its principal may still do; it holds no permission.
+//! None can be had from a request. [`Seeder`] is made once, at start, and clears only what is
+//! everyone's. So is [`ClaimKeeper`], which clears what a caller holds by claims. [`Reporter`]
+//! is made by the worker to note on one tenant's rows how background work ended, whatever its
+//! principal may still do; it holds no permission.
 
 use std::sync::Arc;
 
 use primitives::{TeamId, Tenant, Timestamp, UserId};
 
 use crate::caller::{Inner, Rights};
-use crate::{Caller, Cleared, Levels, Membership, Scope, Tenanted, UserKind, Visible};
+use crate::{Caller, Cleared, HeldBy, Levels, Membership, Scope, Tenanted, UserKind, Visible};
 
 /// Start-up only: clears the rows that come with the server.
 #[derive(Clone, Copy, Debug)]
@@ -115,6 +116,31 @@ impl Reporter {
     }
 }
 
+/// A row that says what somebody holds by a claim of the identity provider.
+pub trait Claimable: HeldBy {
+    /// The team in which a standard role is held by a claim; `None` for any other row.
+    fn claimed_in(&self) -> Option<TeamId>;
+}
+
+/// Sign-in only: clears what a believed token says that its subject holds, by the operator's
+/// mapping. Made once, at start, and only where such a mapping is configured.
+#[derive(Clone, Copy, Debug)]
+pub struct ClaimKeeper(());
+
+impl ClaimKeeper {
+    /// A keeper for the configured mapping.
+    pub const fn at_start() -> Self {
+        Self(())
+    }
+
+    /// Clears a standard role in a team that the caller himself holds by a claim; `None` for
+    /// anybody else's, for what somebody gave, and for what holds system-wide.
+    pub fn clear<T: Claimable>(&self, caller: &Caller, row: T) -> Option<Cleared<T>> {
+        let is_own = row.holder() == caller.user();
+        (is_own && row.claimed_in().is_some()).then(|| Cleared::new(row))
+    }
+}
+
 /// Somebody who sees and may do nothing with it. Teams come sorted.
 fn holding_nothing(
     user: UserId,
@@ -160,6 +186,30 @@ mod tests {
         assert!(seeder.clear(Row(Tenant::Global)).is_some());
         assert!(seeder.clear(Row(Tenant::Person(user))).is_none());
         assert!(seeder.clear(Row(Tenant::Team(TeamId::generate()))).is_none());
+    }
+
+    #[derive(Clone, Debug)]
+    struct Role(UserId, Option<TeamId>);
+    impl HeldBy for Role {
+        fn holder(&self) -> UserId {
+            self.0
+        }
+    }
+    impl Claimable for Role {
+        fn claimed_in(&self) -> Option<TeamId> {
+            self.1
+        }
+    }
+
+    #[test]
+    fn a_keeper_of_claims_clears_the_callers_own_claimed_roles() {
+        let (user, team) = (UserId::generate(), TeamId::generate());
+        let now = Timestamp::from_micros(0);
+        let caller = holding_nothing(user, Vec::new(), 1, "r", now);
+        let keeper = ClaimKeeper::at_start();
+        assert!(keeper.clear(&caller, Role(user, Some(team))).is_some());
+        assert!(keeper.clear(&caller, Role(user, None)).is_none());
+        assert!(keeper.clear(&caller, Role(UserId::generate(), Some(team))).is_none());
     }
 
     #[test]

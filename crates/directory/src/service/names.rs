@@ -27,6 +27,12 @@ const RESERVED: [&str; 14] = [
     "user",
 ];
 
+/// Whether a name in lower case means something to the system already.
+pub(super) fn is_reserved(name: &str) -> bool {
+    let mut standard = TEAM_ROLES.iter().chain(&SYSTEM_ROLES);
+    RESERVED.contains(&name) || name.starts_with("base-") || standard.any(|role| *role == name)
+}
+
 /// A short name: `[a-z][a-z0-9-]{1,62}`, not reserved and not the name of a standard role.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Slug(String);
@@ -44,11 +50,7 @@ impl Slug {
                 "must be 2 to 63 of a-z, 0-9 and -, beginning with a letter, as in `core`",
             );
         }
-        let standard = TEAM_ROLES.iter().chain(&SYSTEM_ROLES);
-        if RESERVED.contains(&text)
-            || text.starts_with("base-")
-            || standard.clone().any(|r| *r == text)
-        {
+        if is_reserved(text) {
             return wrong("is reserved: choose another one");
         }
         Ok(Self(text.to_owned()))

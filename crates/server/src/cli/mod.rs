@@ -2,6 +2,7 @@
 //!
 //! Exit codes: 0 done, 1 failed, 2 wrong configuration or arguments.
 
+mod bootstrap;
 mod descriptor;
 mod docs;
 mod serve;
@@ -33,6 +34,8 @@ enum Command {
     Serve(serve::ServeArgs),
     /// Carry out runs and deliver events only; needs Postgres
     Worker(ConfigArgs),
+    /// Give an empty database its first founder, first team and first admin: one person
+    Bootstrap(bootstrap::BootstrapArgs),
     /// Do the product's main job on a git repository, which stays as it is, and check it
     Demo(demo::DemoArgs),
     /// Tokens for the people of `serve --dev`
@@ -78,6 +81,7 @@ async fn run(command: Command) -> anyhow::Result<ExitCode> {
     match command {
         Command::Serve(args) => serve::serve(args).await,
         Command::Worker(args) => serve::worker(args).await,
+        Command::Bootstrap(args) => bootstrap::run(args).await,
         Command::Demo(args) => demo::run(args).await,
         Command::Token(command) => token::run(command),
         Command::Descriptor(args) => descriptor::run(args),

@@ -64,6 +64,20 @@ pub(super) async fn assign(storage: &Storage, user: UserId, scope: AssignmentSco
     storage.assign(&assignment, SystemClock.now()).await.expect("a role is given");
 }
 
+impl Person {
+    /// Somebody in no team.
+    pub(super) fn new(subject: &str, user: &str, key: &DevKey, channel: Channel) -> Self {
+        Self {
+            name: subject.to_owned(),
+            id: user.parse().expect("the name of a user"),
+            user: user.to_owned(),
+            team: String::new(),
+            bearer: Bearer::new(&key.token(subject, TOKEN_LIFE)),
+            channel,
+        }
+    }
+}
+
 impl Census {
     /// The person, on this connection.
     pub(super) fn person(&self, name: &str, key: &DevKey, channel: Channel) -> Person {
