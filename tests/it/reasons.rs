@@ -15,7 +15,7 @@ use tonic::{Code, Status};
 const STATE: Code = Code::FailedPrecondition;
 
 /// Calls of one person at work at once, by the contract's edge limits.
-const CALLS_OF_ONE: usize = 256;
+const CALLS_OF_ONE: usize = 64;
 
 fn engine_setup(engine: &ScriptedEngine) -> Setup {
     Setup { engines: vec![Arc::new(engine.clone())], ..Setup::default() }

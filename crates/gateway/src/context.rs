@@ -5,21 +5,31 @@ use std::sync::{Mutex, OnceLock, PoisonError};
 
 use permissions::Caller;
 use primitives::{Tenant, clip};
+use tokio::sync::OwnedSemaphorePermit;
 use tokio::time::Instant;
 
 use crate::access::Method;
+use crate::class::Class;
 
 /// Names kept of one call, and characters of each.
 const NAMES: usize = 8;
 const NAME_CHARS: usize = 80;
 
+/// What a caller proved who he is with; it may cease to prove it.
+pub(crate) trait Credential: Send + Sync {
+    /// Whether it would be believed now.
+    fn holds(&self) -> bool;
+}
+
 /// One call on its way through the layers.
-#[derive(Debug)]
 pub(crate) struct CallContext {
     request_id: String,
     method: Option<&'static Method>,
     deadline: OnceLock<Instant>,
+    asked_deadline: OnceLock<Instant>,
     caller: OnceLock<Caller>,
+    credential: OnceLock<Box<dyn Credential>>,
+    turn: Mutex<Option<OwnedSemaphorePermit>>,
     refused_in: OnceLock<Tenant>,
     names: Mutex<Vec<String>>,
     abandoned: AtomicBool,
@@ -32,7 +42,10 @@ impl CallContext {
             request_id: format!("{:032x}", rand::random::<u128>()),
             method,
             deadline: OnceLock::new(),
+            asked_deadline: OnceLock::new(),
             caller: OnceLock::new(),
+            credential: OnceLock::new(),
+            turn: Mutex::new(None),
             refused_in: OnceLock::new(),
             names: Mutex::new(Vec::new()),
             abandoned: AtomicBool::new(false),
@@ -46,6 +59,11 @@ impl CallContext {
     /// `None` for a path that names no method.
     pub(crate) fn method(&self) -> Option<&'static Method> {
         self.method
+    }
+
+    /// What the call costs.
+    pub(crate) fn class(&self) -> Class {
+        self.method.map_or(Class::Read, |method| method.class)
     }
 
     /// The method's path, fit for a label.
@@ -63,12 +81,41 @@ impl CallContext {
         self.deadline.get().copied()
     }
 
+    /// The caller named a deadline of his own.
+    pub(crate) fn set_asked_deadline(&self, deadline: Instant) {
+        let _ = self.asked_deadline.set(deadline);
+    }
+
+    /// The caller's own deadline; a stream, which may live longer than a call, ends with it.
+    pub(crate) fn asked_deadline(&self) -> Option<Instant> {
+        self.asked_deadline.get().copied()
+    }
+
     pub(crate) fn set_caller(&self, caller: Caller) {
         let _ = self.caller.set(caller);
     }
 
     pub(crate) fn caller(&self) -> Option<&Caller> {
         self.caller.get()
+    }
+
+    pub(crate) fn set_credential(&self, credential: Box<dyn Credential>) {
+        let _ = self.credential.set(credential);
+    }
+
+    /// Whether the caller would still be believed. Kept for streams only.
+    pub(crate) fn credential_holds(&self) -> bool {
+        self.credential.get().is_none_or(|credential| credential.holds())
+    }
+
+    /// Keeps one of the caller's turns at work until it is given back.
+    pub(crate) fn take_turn(&self, turn: OwnedSemaphorePermit) {
+        *self.turn.lock().unwrap_or_else(PoisonError::into_inner) = Some(turn);
+    }
+
+    /// Lets another call of the same caller work: this one is done, or only waits from here.
+    pub(crate) fn give_turn_back(&self) {
+        drop(self.turn.lock().unwrap_or_else(PoisonError::into_inner).take());
     }
 
     /// The call was refused on a visible object of this tenant.

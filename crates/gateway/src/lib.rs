@@ -7,23 +7,35 @@
 
 mod access;
 mod call;
+mod class;
 mod config;
 mod context;
 mod convert;
+mod edge;
 mod error;
+mod flood;
+#[cfg(feature = "fuzzing")]
+#[doc(hidden)]
+pub mod fuzzing;
 mod identity;
 mod layer;
 mod observe;
 mod page;
+mod reflection;
 mod rpc;
 mod server;
 mod status;
+mod tls;
 
 pub use access::AccessTableError;
-pub use config::GatewayConfig;
+pub use class::Class;
+pub use config::{ClassLimits, GatewayConfig, Limits, StreamLimits};
+pub use edge::{Edge, ServeError};
 pub use identity::{
-    KeyError, Rejected, TokenIssuer, VerificationKey, Verifier, VerifierConfig, VerifierError,
+    DuplicateKid, FetchError, GroupsClaim, Identified, KeyError, KeySet, KeySetUrl, Rejected,
+    TokenIssuer, UrlError, VerificationKey, Verifier, VerifierConfig, VerifierError,
 };
-pub use observe::{FinishedCall, Ignore, RpcObserver};
+pub use observe::{FinishedCall, Ignore, KeyObserver, RpcObserver};
 pub use page::PageKey;
-pub use server::{Gateway, GatewayError, Parts, ServeError, Services};
+pub use server::{Gateway, GatewayError, Parts, Services};
+pub use tls::{Connection, Incoming, Peer, Tls, TlsError, TlsFiles};

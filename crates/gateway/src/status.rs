@@ -138,8 +138,33 @@ pub(crate) fn deadline_exceeded() -> Status {
 
 /// Too many calls at work.
 pub(crate) fn overloaded(reason: &str, text: &str) -> Status {
+    exhausted(reason, text, Duration::from_secs(1))
+}
+
+/// The caller may make no more such calls for `wait`.
+pub(crate) fn rate_limited(wait: Duration) -> Status {
+    let text = "you make such calls too often; wait as long as RetryInfo says";
+    exhausted("RATE_LIMITED", text, wait)
+}
+
+/// Nothing was sent on a stream for too long.
+pub(crate) fn stream_idle() -> Status {
+    let text = "nothing was sent on the stream for too long; open it again";
+    with_reason(Code::DeadlineExceeded, "STREAM_IDLE", text)
+}
+
+/// A stream has lived as long as streams may.
+pub(crate) fn stream_expired() -> Status {
+    let text = "the stream has lived as long as streams may; open it again";
     let mut details = ErrorDetails::new();
-    details.set_retry_info(Some(Duration::from_secs(1)));
+    details.set_retry_info(Some(Duration::ZERO));
+    let info = ErrorInfo::new("STREAM_EXPIRED", BTreeMap::new());
+    explained(Code::Unavailable, text, &info, details)
+}
+
+fn exhausted(reason: &str, text: &str, wait: Duration) -> Status {
+    let mut details = ErrorDetails::new();
+    details.set_retry_info(Some(wait));
     let info = ErrorInfo::new(reason, BTreeMap::new());
     explained(Code::ResourceExhausted, text, &info, details)
 }

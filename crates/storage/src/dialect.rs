@@ -51,6 +51,14 @@ impl Dialect {
         })
     }
 
+    /// Names of the functions that give the larger and the smaller of two values.
+    pub(crate) const fn larger_and_smaller(self) -> (&'static str, &'static str) {
+        match self {
+            Self::Postgres => ("greatest", "least"),
+            Self::Sqlite => ("max", "min"),
+        }
+    }
+
     /// Holds the rows of `table` until the end of the transaction. SQLite's one writer holds
     /// everything anyway. Keys do not change, so rows that refer to a held one can be added.
     pub(crate) fn lock_rows(self, select: &mut SelectStatement, table: &'static str) {

@@ -12,6 +12,7 @@ use tokio::time::{Instant, timeout_at};
 use tracing::{Instrument as _, error};
 
 use super::{HttpRequest, HttpResponse, Next, Wrap, context, refuse};
+use crate::class::Class;
 use crate::context::CallContext;
 use crate::status;
 
@@ -19,7 +20,8 @@ const GRPC_TIMEOUT: &str = "grpc-timeout";
 /// tonic watches the same header from outside and answers without details: be earlier.
 const HEAD_START: Duration = Duration::from_millis(5);
 
-/// Deadlines by class; a client's own can only shorten them.
+/// Deadlines by class; a client's own can only shorten them. Of a stream, the time until it
+/// begins.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Deadlines {
     pub(crate) quick: Duration,
@@ -29,7 +31,12 @@ pub(crate) struct Deadlines {
 impl Wrap for Deadlines {
     async fn wrap<N: Next>(self, request: HttpRequest, next: N) -> HttpResponse {
         let context = context(&request);
-        let deadline = Instant::now() + self.limit(&context, request.headers());
+        let now = Instant::now();
+        let asked = client_limit(request.headers());
+        if let Some(asked) = asked.and_then(|asked| now.checked_add(asked)) {
+            context.set_asked_deadline(asked);
+        }
+        let deadline = now + self.limit(&context, asked);
         context.set_deadline(deadline);
         let waiting = Waiting(Arc::clone(&context));
         let task = tokio::spawn(next.run(request).in_current_span());
@@ -48,10 +55,10 @@ impl Wrap for Deadlines {
 }
 
 impl Deadlines {
-    fn limit(self, context: &CallContext, headers: &HeaderMap) -> Duration {
-        let long = context.method().is_some_and(|method| method.long);
+    fn limit(self, context: &CallContext, asked: Option<Duration>) -> Duration {
+        let long = context.method().is_some_and(|method| method.class == Class::Long);
         let own = if long { self.long } else { self.quick };
-        match client_limit(headers) {
+        match asked {
             Some(limit) => own.min(limit.saturating_sub(HEAD_START.min(limit / 10))),
             None => own,
         }
@@ -119,15 +126,9 @@ mod tests {
     fn a_client_only_shortens() {
         let both = Deadlines { quick: Duration::from_secs(30), long: Duration::from_mins(5) };
         let context = CallContext::new(None);
-        let with = |text: &str| {
-            let headers: HeaderMap =
-                [(http::HeaderName::from_static(GRPC_TIMEOUT), text.parse().unwrap())]
-                    .into_iter()
-                    .collect();
-            both.limit(&context, &headers)
-        };
+        let with = |text: &str| both.limit(&context, parsed(text));
         assert_eq!(with("100S"), Duration::from_secs(30));
         assert_eq!(with("1S"), Duration::from_millis(995));
-        assert_eq!(both.limit(&context, &HeaderMap::new()), Duration::from_secs(30));
+        assert_eq!(both.limit(&context, None), Duration::from_secs(30));
     }
 }

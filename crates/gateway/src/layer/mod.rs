@@ -1,17 +1,29 @@
 //! What every call passes on its way to a handler and back, outside in:
 //! trace and request id, deadline (and a task of its own), record of refusals, load shedding,
-//! authentication and access, message limits.
+//! authentication, rates, the access table, guards of streams, places, message limits.
+//!
+//! **Invariant:** what is cheap to judge comes before what is not: nothing is written, asked
+//! or awaited for a call without a credential, nor for one above its caller's rate.
 
+mod access;
 mod admission;
 mod authn;
 mod deadline;
+mod per_caller;
+mod places;
+mod rates;
 mod refusals;
+mod streams;
 mod trace;
 
+pub(crate) use access::AccessTable;
 pub(crate) use admission::Admission;
 pub(crate) use authn::Authentication;
 pub(crate) use deadline::Deadlines;
+pub(crate) use places::Places;
+pub(crate) use rates::Rates;
 pub(crate) use refusals::Refusals;
+pub(crate) use streams::Streams;
 pub(crate) use trace::Trace;
 
 use std::convert::Infallible;

@@ -31,7 +31,7 @@ impl Wrap for Refusals {
 
 impl Refusals {
     /// A call without a known caller is counted and logged only.
-    fn note(&self, context: &CallContext, status: &Status) {
+    pub(super) fn note(&self, context: &CallContext, status: &Status) {
         let refused = matches!(status.code(), Code::PermissionDenied | Code::NotFound);
         let Some(caller) = context.caller().filter(|_| refused) else { return };
         // What is invisible is filed under the caller: its owner must not learn who looked.

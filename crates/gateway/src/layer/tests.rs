@@ -1,6 +1,7 @@
 //! All layers around a handler that does what its path says.
 
 use std::collections::BTreeSet;
+use std::num::NonZeroU32;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
@@ -9,8 +10,8 @@ use async_trait::async_trait;
 use audit::{AuditEvent, Outcome, RefusalSink};
 use http::{HeaderMap, HeaderName, HeaderValue};
 use permissions::{
-    Assignment, AssignmentScope, AssignmentSource, Authorizer, CodeEdit, Denied, PolicyData, PolicySource,
-    SourceError, UserRecord,
+    Assignment, AssignmentScope, AssignmentSource, Authorizer, CodeEdit, Denied, PolicyData,
+    PolicySource, SourceError, UserRecord,
 };
 use primitives::{Classify as _, SystemClock, TeamId, Tenant, UserId};
 use tonic::body::Body;
@@ -19,9 +20,12 @@ use tonic_types::StatusExt as _;
 use tower::{ServiceBuilder, ServiceExt as _, service_fn};
 
 use super::*;
-use crate::access::Methods;
+use crate::access::{Methods, Side};
+use crate::config::{ClassLimits, Limits, StreamLimits};
 use crate::observe::{FinishedCall, RpcObserver};
 use crate::{TokenIssuer, Verifier, VerifierConfig, status};
+
+mod bounds;
 
 const GET_ME: &str = "/elohim.permissions.v1.DirectoryService/GetMe";
 const PLAN: &str = "/elohim.agent.v1.AgentService/Plan";
@@ -90,6 +94,22 @@ impl RpcObserver for Told {
     }
 }
 
+/// Room for so many calls of any class, and of one caller; rates that nobody meets.
+fn limits(calls: usize, per_caller: usize) -> Limits {
+    let many = NonZeroU32::new(10_000).unwrap();
+    let class = ClassLimits { per_second: many, burst: many, shed_at: calls };
+    Limits {
+        calls_per_caller: per_caller,
+        at_work_per_caller: per_caller,
+        admin: class,
+        read: class,
+        mutation: class,
+        list: class,
+        reflection: class,
+        long: class,
+    }
+}
+
 struct Stand {
     people: Arc<People>,
     told: Arc<Told>,
@@ -100,6 +120,10 @@ struct Stand {
 
 impl Stand {
     async fn start(calls: usize, per_caller: usize) -> Self {
+        Self::with(limits(calls, per_caller)).await
+    }
+
+    async fn with(limits: Limits) -> Self {
         let (bob, team) = (UserId::generate(), TeamId::generate());
         let people = Arc::new(People { bob, team, extra: Mutex::default() });
         let clock = Arc::new(SystemClock);
@@ -112,21 +136,30 @@ impl Stand {
             audience: "elohim".into(),
             leeway: Duration::from_mins(1),
             keys,
+            groups: None,
         };
         let verifier = Arc::new(Verifier::new(config, clock.clone()).unwrap());
         let told = Arc::new(Told::default());
         let finished = Arc::new(AtomicU64::new(0));
         let methods = Arc::new(Methods::load().unwrap());
+        let refusals = Refusals { sink: told.clone(), clock };
+        let streams =
+            Streams::new(StreamLimits::default(), Arc::clone(&authorizer), refusals.clone());
+        let limits = Arc::new(limits);
         let done = Arc::clone(&finished);
         let service = ServiceBuilder::new()
-            .layer(Around(Trace { methods, observer: told.clone() }))
+            .layer(Around(Trace { methods, side: Side::Tenants, observer: told.clone() }))
             .layer(Around(Deadlines {
                 quick: Duration::from_millis(300),
                 long: Duration::from_mins(1),
             }))
-            .layer(Around(Refusals { sink: told.clone(), clock }))
-            .layer(Around(Admission::new(calls)))
-            .layer(Around(Authentication::new(verifier, authorizer, per_caller)))
+            .layer(Around(refusals))
+            .layer(Around(Admission::new(Arc::clone(&limits))))
+            .layer(Around(Authentication::new(verifier, authorizer)))
+            .layer(Around(Rates::new(&limits, None)))
+            .layer(Around(AccessTable))
+            .layer(Around(streams))
+            .layer(Around(Places::new(&limits)))
             .service(service_fn(move |request| behave(request, team, Arc::clone(&done))));
         let serve = move |request| -> Answer<HttpResponse> {
             let service = service.clone();
@@ -319,55 +352,6 @@ async fn a_panic_answers_with_the_id_of_the_response_and_nothing_else() {
     // The place it held is free again.
     let many = futures::future::join_all((0..10).map(|_| stand.call(GET_ITEM, &headers[..1])));
     assert!(many.await.iter().all(Option::is_none));
-}
-
-#[tokio::test]
-async fn a_late_call_frees_its_caller_and_finishes_all_the_same() {
-    let stand = Stand::start(1, 10).await;
-    let token = stand.token("bob");
-    let headers = [("authorization", token.as_str()), ("x-behave", "sleep")];
-    let late = stand.call(GET_ITEM, &headers).await.unwrap();
-    assert_eq!(
-        (late.code(), reason(&late).as_str()),
-        (Code::DeadlineExceeded, "DEADLINE_EXCEEDED")
-    );
-    let early = [&headers[..], &[("grpc-timeout", "20m")]].concat();
-    // The one place is still taken by the call that nobody waits for any more.
-    let shed = stand.call(GET_ITEM, &early).await.unwrap();
-    assert_eq!((shed.code(), reason(&shed).as_str()), (Code::ResourceExhausted, "OVERLOADED"));
-    assert!(shed.get_details_retry_info().is_some());
-    assert!(stand.call(HEALTH, &[]).await.is_none(), "liveness is not shed");
-    tokio::time::sleep(Duration::from_millis(500)).await;
-    assert_eq!(stand.finished.load(Ordering::SeqCst), 2);
-
-    let began = std::time::Instant::now();
-    let short = stand.call(GET_ITEM, &early).await.unwrap();
-    assert_eq!(short.code(), Code::DeadlineExceeded);
-    assert!(began.elapsed() < Duration::from_millis(250));
-    // A longer wish changes nothing, and long methods may take their time.
-    tokio::time::sleep(Duration::from_millis(800)).await;
-    let wish = [&headers[..], &[("grpc-timeout", "1H")]].concat();
-    assert_eq!(stand.call(GET_ITEM, &wish).await.unwrap().code(), Code::DeadlineExceeded);
-    tokio::time::sleep(Duration::from_millis(800)).await;
-    assert!(stand.call(PLAN, &headers).await.is_none());
-}
-
-#[tokio::test]
-async fn one_caller_cannot_take_all_places() {
-    let stand = Stand::start(10, 1).await;
-    let token = stand.token("bob");
-    let headers = [("authorization", token.as_str()), ("x-behave", "sleep")];
-    let (first, second) = tokio::join!(stand.call(PLAN, &headers), async {
-        tokio::time::sleep(Duration::from_millis(50)).await;
-        stand.call(GET_ITEM, &headers[..1]).await
-    });
-    assert!(first.is_none());
-    let second = second.unwrap();
-    assert_eq!(
-        (second.code(), reason(&second).as_str()),
-        (Code::ResourceExhausted, "TOO_MANY_CALLS")
-    );
-    assert!(stand.call(GET_ITEM, &headers[..1]).await.is_none());
 }
 
 #[tokio::test]

@@ -13,7 +13,7 @@ use tracing::{Instrument as _, Span, field, info, info_span};
 use tracing_opentelemetry::OpenTelemetrySpanExt as _;
 
 use super::{HttpRequest, HttpResponse, Next, Wrap};
-use crate::access::Methods;
+use crate::access::{Methods, Side};
 use crate::context::CallContext;
 use crate::observe::{FinishedCall, RpcObserver};
 
@@ -25,13 +25,16 @@ const CLIENT_ID_CHARS: usize = 64;
 #[derive(Clone)]
 pub(crate) struct Trace {
     pub(crate) methods: Arc<Methods>,
+    /// The port it stands at.
+    pub(crate) side: Side,
     pub(crate) observer: Arc<dyn RpcObserver>,
 }
 
 impl Wrap for Trace {
     async fn wrap<N: Next>(self, mut request: HttpRequest, next: N) -> HttpResponse {
         let began = Instant::now();
-        let context = Arc::new(CallContext::new(self.methods.find(request.uri().path())));
+        let context =
+            Arc::new(CallContext::new(self.methods.find(self.side, request.uri().path())));
         let span = span_of(&context, request.headers());
         request.extensions_mut().insert(Arc::clone(&context));
         let mut response = next.run(request).instrument(span.clone()).await;

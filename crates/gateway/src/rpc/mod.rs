@@ -32,7 +32,7 @@ macro_rules! served {
     })*};
 }
 
-/// Adds every service of the contract.
+/// Adds every service of the contract that is for everybody.
 pub(crate) fn add_services(routes: &mut RoutesBuilder, rpc: &Rpc, config: &GatewayConfig) {
     served! { routes, rpc, config:
         api::agent::agent_service_server::AgentServiceServer,
@@ -48,5 +48,12 @@ pub(crate) fn add_services(routes: &mut RoutesBuilder, rpc: &Rpc, config: &Gatew
         api::permissions::permission_service_server::PermissionServiceServer,
         api::permissions::directory_service_server::DirectoryServiceServer,
         api::audit::audit_service_server::AuditServiceServer,
+    }
+}
+
+/// Adds the services for operators: `elohim.admin.v1`.
+pub(crate) fn add_admin_services(routes: &mut RoutesBuilder, rpc: &Rpc, config: &GatewayConfig) {
+    served! { routes, rpc, config:
+        api::admin::admin_service_server::AdminServiceServer,
     }
 }

@@ -80,6 +80,7 @@ fn config(folder: &Path, database: Option<String>, source: &Source) -> Config {
     config.gateway.listen = loopback(0);
     config.gateway.reflection = true;
     config.gateway.page_secret = format!("{}{}", request_id(), request_id()).into();
+    config.admin.listen = loopback(0);
     config.metrics.listen = loopback(0);
     // What matters is printed as steps; a log line here is something to look at.
     config.telemetry.log_filter = std::env::var("RUST_LOG").unwrap_or_else(|_| "warn".into());

@@ -22,9 +22,11 @@ const _: () = assert!(!REASONS.is_empty());
 
 reasons! {
     "ALREADY_CLAIMED" "FAILED_PRECONDITION" "somebody has claimed the item" "read it again";
+    "ALREADY_MEMBER" "FAILED_PRECONDITION" "the user is in the team" "give a further role with AssignRole";
     "ALREADY_REVIEWED" "FAILED_PRECONDITION" "the recommendation has its verdict" "read the item again";
     "AUTO_APPLY_REFUSED" "run" "a guard of auto-apply said no; it is named" "let a person apply the change";
     "BRANCH_MOVED" "FAILED_PRECONDITION" "the mirror's branch is not where it was expected, or its files changed since" "look at the patch's branch";
+    "CERTIFICATE_TAKEN" "FAILED_PRECONDITION" "another service account has the certificate_name" "see ListUsers";
     "COMPRESSION_NOT_SUPPORTED" "UNIMPLEMENTED" "the message is compressed in a way the server does not read" "send it uncompressed or with gzip";
     "CONCURRENT_CHANGE" "ABORTED" "somebody else was faster" "try again";
     "DATABASE_UNAVAILABLE" "UNAVAILABLE" "the database does not answer" "try again after the time in RetryInfo";
@@ -46,6 +48,7 @@ reasons! {
     "INVALID_PAGE_TOKEN" "INVALID_ARGUMENT" "the token is not of this list and caller, or expired" "begin without one";
     "ITEM_REFUSED" "run" "the work item did not take the result" "look at the run's message";
     "LAST_ADMIN" "FAILED_PRECONDITION" "nobody would manage the team, or not for good" "give somebody else the role admin first";
+    "LAST_FOUNDER" "FAILED_PRECONDITION" "nobody who is active would be a founder for good" "make somebody else one first";
     "MALFORMED_MESSAGE" "INVALID_ARGUMENT" "the bytes are no message of this method" "generate the client from the protos";
     "MESSAGE_TOO_LARGE" "RESOURCE_EXHAUSTED" "the message is larger than the server takes" "send less";
     "METHOD_NOT_FOUND" "UNIMPLEMENTED" "there is no such method" "see status.md";
@@ -97,7 +100,9 @@ reasons! {
     "STAGE_TYPE_NOT_SUPPORTED" "INVALID_ARGUMENT" "the stage type does not work yet" "take another type";
     "STREAM_EXPIRED" "UNAVAILABLE" "the stream has lived as long as streams may, or the server stops" "open it again";
     "STREAM_IDLE" "DEADLINE_EXCEEDED" "nothing was sent on the stream for too long" "open it again";
+    "SUBJECT_TAKEN" "FAILED_PRECONDITION" "another user has the subject, perhaps a deactivated one" "see ListUsers";
     "TEAM_DELETED" "run" "the team that the run belonged to was deleted" "nothing";
+    "TEAM_NOT_EMPTY" "FAILED_PRECONDITION" "the team owns live workflows, repositories or runs" "set force to archive them";
     "TEAM_NOT_FOUND" "NOT_FOUND" "no such team, or not the caller's" "see GetMe";
     "TEMPLATE_NOT_FOUND" "NOT_FOUND" "no such template, or not visible" "see ListTemplates";
     "TOO_MANY_CALLS" "RESOURCE_EXHAUSTED" "the caller has too many calls at work" "try again after the time in RetryInfo";
@@ -105,6 +110,7 @@ reasons! {
     "TRIGGER_DISABLED" "run" "the trigger was switched off when the event came" "publish it enabled";
     "UNAUTHENTICATED" "UNAUTHENTICATED" "no token, or one that is not believed" "get a new token";
     "UNIMPLEMENTED" "UNIMPLEMENTED" "the method does not work yet" "see status.md";
+    "USER_DEACTIVATED" "FAILED_PRECONDITION" "the user is deactivated" "bring it back with UpdateUser";
     "USER_NOT_FOUND" "NOT_FOUND" "no such person, or not visible" "look at the name";
     "WORKFLOW_DELETED" "run" "the workflow was deleted when the event came" "nothing";
     "WORKFLOW_NOT_FOUND" "NOT_FOUND" "no such workflow, deleted, or not visible" "look at the name";

@@ -10,19 +10,20 @@ use std::time::Duration;
 
 use agent_core::port::engine::Engine;
 use agent_core::service::{Checkpoints, NoCheckpoints};
-use gateway::{Gateway, GatewayConfig, PageKey, Parts};
+use events::SharedLimits;
+use gateway::{GatewayConfig, PageKey, Parts, VerifierError};
 use permissions::Authorizer;
 use primitives::SystemClock;
 use secrecy::ExposeSecret;
 use sha2::{Digest, Sha256};
-use storage::Storage;
-use tokio::net::TcpListener;
+use storage::{Storage, StorageOptions};
 use tokio::sync::watch;
 use tokio::task::JoinHandle;
 
 use super::domain::Domain;
+use super::ports::Ports;
 use super::store::Opened;
-use super::{Identity, seed, store, sweep};
+use super::{Identity, policy, ports, seed, store, sweep};
 use crate::config::{Config, ConfigError};
 use crate::telemetry::{Endpoint, Metrics, Probes};
 
@@ -56,6 +57,8 @@ pub enum StartError {
     Templates(#[from] workflow_core::WorkflowError),
     #[error(transparent)]
     Workspace(#[from] agent_core::port::workspace::WorkspaceError),
+    #[error(transparent)]
+    Identity(#[from] VerifierError),
     #[error(transparent)]
     Gateway(#[from] gateway::GatewayError),
     #[error("metrics: {0}")]
@@ -97,7 +100,7 @@ impl Options {
 
 /// A server at work.
 pub struct Server {
-    grpc: Option<SocketAddr>,
+    ports: Option<Ports>,
     metrics_address: SocketAddr,
     opened: Opened,
     notes: Arc<storage::Refusals>,
@@ -146,25 +149,25 @@ impl Server {
         let metrics_address = endpoint.address().map_err(cannot_listen(config.metrics.listen))?;
 
         let mut tasks =
-            vec![("answers", tokio::spawn(sweep::answers(storage.clone(), stopping.clone())))];
-        let mut grpc = None;
+            vec![("sweep", tokio::spawn(sweep::old(storage.clone(), stopping.clone())))];
+        let mut ports = None;
         if let Some(identity) = identity {
+            let watching = policy::watch(authorizer.clone(), stopping.clone());
+            tasks.push(("policy", tokio::spawn(watching)));
             let roots = seed::roots(&storage, &authorizer, &config.repositories.roots.0).await?;
-            let gateway = Gateway::new(Parts {
-                config: edge(&config),
+            let observer = Arc::new(metrics.clone());
+            let parts = Parts {
+                config: limits(&config),
                 services: domain.services(roots),
                 authorizer: authorizer.clone(),
-                verifier: identity.verifier(domain.clock.clone())?,
+                verifier: identity.verifier(observer.clone(), domain.clock.clone()).await?,
                 notes: domain.notes.clone(),
-                observer: Arc::new(metrics.clone()),
+                observer,
                 clock: domain.clock.clone(),
                 page_key: page_key(&config),
-            })?;
-            let listener = TcpListener::bind(config.gateway.listen)
-                .await
-                .map_err(cannot_listen(config.gateway.listen))?;
-            grpc = Some(listener.local_addr().map_err(cannot_listen(config.gateway.listen))?);
-            tasks.push(("gateway", tokio::spawn(serve(gateway, listener, stopping.clone()))));
+                shared_limits: shared_limits(&config, &storage),
+            };
+            ports = Some(ports::open(&config, parts, &stopping, &mut tasks).await?);
         }
         if has_worker {
             let worker = domain.worker(&config, &metrics);
@@ -174,7 +177,7 @@ impl Server {
         tokio::spawn(endpoint.serve(endpoint_stopping));
         ready.send_replace(true);
         Ok(Self {
-            grpc,
+            ports,
             metrics_address,
             opened,
             notes,
@@ -188,7 +191,12 @@ impl Server {
 
     /// Where calls are taken; the metrics port where none are.
     pub fn grpc(&self) -> SocketAddr {
-        self.grpc.unwrap_or(self.metrics_address)
+        self.ports.map_or(self.metrics_address, |ports| ports.tenants)
+    }
+
+    /// Where operators' calls are taken; the metrics port where none are.
+    pub fn admin(&self) -> SocketAddr {
+        self.ports.map_or(self.metrics_address, |ports| ports.operators)
     }
 
     pub fn metrics(&self) -> SocketAddr {
@@ -197,9 +205,12 @@ impl Server {
 
     /// The line that says that calls are taken.
     pub fn ready_line(&self) -> String {
-        match self.grpc {
-            Some(grpc) => format!("ready grpc={grpc} metrics={}", self.metrics_address),
-            None => format!("ready metrics={}", self.metrics_address),
+        let metrics = self.metrics_address;
+        match self.ports {
+            Some(Ports { tenants, operators }) => {
+                format!("ready grpc={tenants} metrics={metrics} admin={operators}")
+            }
+            None => format!("ready metrics={metrics}"),
         }
     }
 
@@ -235,16 +246,6 @@ impl Server {
     }
 }
 
-async fn serve(gateway: Gateway, listener: TcpListener, mut stopping: watch::Receiver<bool>) {
-    let stop = async move {
-        // An error means that the server is gone: stop as well.
-        let _ = stopping.wait_for(|stop| *stop).await;
-    };
-    if let Err(error) = gateway.serve(listener, stop).await {
-        tracing::error!(%error, "the gateway ended");
-    }
-}
-
 fn probes(metrics: &Metrics, storage: &Storage, ready: watch::Receiver<bool>) -> Probes {
     Probes {
         metrics: metrics.clone(),
@@ -254,8 +255,20 @@ fn probes(metrics: &Metrics, storage: &Storage, ready: watch::Receiver<bool>) ->
     }
 }
 
-fn edge(config: &Config) -> GatewayConfig {
-    GatewayConfig { reflection: config.gateway.reflection, ..GatewayConfig::default() }
+fn limits(config: &Config) -> GatewayConfig {
+    let usual = StorageOptions::default().pool_size;
+    let connections = config.database.pool_size.unwrap_or(usual);
+    GatewayConfig {
+        reflection: config.gateway.reflection,
+        limits: config.gateway.limits.limits(connections),
+        streams: config.gateway.limits.streams(),
+        ..GatewayConfig::default()
+    }
+}
+
+/// An embedded database belongs to one process, which needs nobody to ask.
+fn shared_limits(config: &Config, storage: &Storage) -> Option<Arc<dyn SharedLimits>> {
+    if config.is_embedded() { None } else { Some(Arc::new(storage.clone())) }
 }
 
 fn page_key(config: &Config) -> PageKey {

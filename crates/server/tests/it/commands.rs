@@ -32,9 +32,17 @@ fn a_server_without_a_verifier_does_not_start() {
 fn development_stays_on_this_machine() {
     let folder = tempfile::tempdir().unwrap();
     let data = ("ELOHIM_DATA_DIR", folder.path().to_str().unwrap());
-    for key in ["ELOHIM_GATEWAY__LISTEN", "ELOHIM_METRICS__LISTEN"] {
+    for key in ["ELOHIM_GATEWAY__LISTEN", "ELOHIM_ADMIN__LISTEN", "ELOHIM_METRICS__LISTEN"] {
         assert!(refused(&["serve", "--dev"], &[data, (key, "0.0.0.0:0")]).contains("loopback"));
     }
+}
+
+#[test]
+fn operators_of_other_machines_need_certificates() {
+    let folder = tempfile::tempdir().unwrap();
+    let data = ("ELOHIM_DATA_DIR", folder.path().to_str().unwrap());
+    let told = refused(&["serve"], &[data, ("ELOHIM_ADMIN__LISTEN", "0.0.0.0:0")]);
+    assert!(told.contains("admin.listen") && told.contains("client_ca"), "{told}");
 }
 
 #[test]

@@ -46,6 +46,7 @@ impl Process {
             .args(arguments)
             .env("ELOHIM_DATA_DIR", data)
             .env("ELOHIM_GATEWAY__LISTEN", "127.0.0.1:0")
+            .env("ELOHIM_ADMIN__LISTEN", "127.0.0.1:0")
             .env("ELOHIM_METRICS__LISTEN", "127.0.0.1:0")
             .envs(variables.iter().copied())
             .stdout(Stdio::piped())

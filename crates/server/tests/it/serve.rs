@@ -56,6 +56,7 @@ fn a_second_start_finds_the_same_world_and_a_second_server_does_not_start() {
         .args(["serve", "--dev"])
         .env("ELOHIM_DATA_DIR", folder.path())
         .env("ELOHIM_GATEWAY__LISTEN", "127.0.0.1:0")
+        .env("ELOHIM_ADMIN__LISTEN", "127.0.0.1:0")
         .env("ELOHIM_METRICS__LISTEN", "127.0.0.1:0")
         .output()
         .unwrap();

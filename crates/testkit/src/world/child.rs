@@ -19,6 +19,7 @@ const PATIENCE: Duration = Duration::from_mins(1);
 pub(super) struct ServerProcess {
     child: Child,
     pub(super) address: SocketAddr,
+    pub(super) admin: SocketAddr,
     outputs: mpsc::Receiver<String>,
 }
 
@@ -34,12 +35,12 @@ impl ServerProcess {
         let mut child = command.spawn().expect("the program starts");
         let outputs = lines(child.stdout.take().expect("a pipe"));
         let errors = lines(child.stderr.take().expect("a pipe"));
-        let Some(address) = await_line(&outputs, ready_address) else {
+        let Some((address, admin)) = await_line(&outputs, ready_addresses) else {
             let said: Vec<_> = errors.try_iter().collect();
             let _ = child.kill();
             panic!("the server did not become ready: {}", said.join("\n"));
         };
-        Self { child, address, outputs }
+        Self { child, address, admin, outputs }
     }
 
     /// Waits until the server says that it stopped at the point it was told.
@@ -96,8 +97,10 @@ fn await_line<T>(lines: &mpsc::Receiver<String>, read: impl Fn(&str) -> Option<T
     None
 }
 
-/// Reads `ready grpc=ADDRESS metrics=ADDRESS`.
-fn ready_address(line: &str) -> Option<SocketAddr> {
+/// Reads `ready grpc=ADDRESS metrics=ADDRESS admin=ADDRESS`.
+fn ready_addresses(line: &str) -> Option<(SocketAddr, SocketAddr)> {
     let rest = line.strip_prefix("ready ")?;
-    rest.split(' ').find_map(|word| word.strip_prefix("grpc="))?.parse().ok()
+    let address =
+        |name: &str| rest.split(' ').find_map(|word| word.strip_prefix(name))?.parse().ok();
+    Some((address("grpc=")?, address("admin=")?))
 }

@@ -18,8 +18,13 @@ impl Launched {
         setup: &Setup,
     ) -> Self {
         let config = load_from(None, variables).expect("the configuration is right");
+        let identity = if config.identity.issuer.is_empty() {
+            Identity::dev(key).expect("an identity")
+        } else {
+            Identity::configured(&config).expect("the identity is right")
+        };
         let options = Options {
-            identity: Some(Identity::dev(key).expect("an identity")),
+            identity: Some(identity),
             engines: setup.engines.clone(),
             has_worker: !setup.is_without_worker,
             ..Options::new(config)
@@ -29,6 +34,14 @@ impl Launched {
 
     pub(super) fn address(&self) -> SocketAddr {
         self.0.grpc()
+    }
+
+    pub(super) fn metrics_address(&self) -> SocketAddr {
+        self.0.metrics()
+    }
+
+    pub(super) fn admin(&self) -> SocketAddr {
+        self.0.admin()
     }
 
     pub(super) async fn stop(self) {

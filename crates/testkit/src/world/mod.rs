@@ -22,6 +22,7 @@ pub mod shapes;
 mod verbs;
 mod wait;
 
+use std::net::SocketAddr;
 use std::path::PathBuf;
 use std::sync::Arc;
 
@@ -39,6 +40,7 @@ use crate::database::{Backend, TestDb};
 pub use self::logs::{log, panics};
 pub use self::person::{Bearer, Line, Person};
 pub use self::probe::{Probe, Recorded};
+pub use self::raw::RawCodec;
 pub use self::refusal::{Refusal, Refused, refused};
 pub use self::repo::Repo;
 pub use self::wait::eventually;
@@ -59,6 +61,11 @@ pub struct Setup {
     pub engines: Vec<Arc<dyn Engine>>,
     /// Nobody carries out runs and delivers events.
     pub is_without_worker: bool,
+    /// Callers are held to the rates that a server has by default; else to none that matters.
+    pub has_usual_rates: bool,
+    /// Further configuration, as in `("ELOHIM_GATEWAY__REFLECTION", "true")`. With an issuer in
+    /// it the server believes that one instead of its own development key.
+    pub variables: Vec<(&'static str, String)>,
 }
 
 /// A running server with all that belongs to it.
@@ -129,6 +136,13 @@ impl World {
         self.server = Server::Child(process);
     }
 
+    /// A second server on the same data, beside the first; Postgres only.
+    pub async fn replica(&self) -> Replica {
+        assert_eq!(self.backend(), Backend::Postgres, "SQLite belongs to one process");
+        let variables = self.place.variables(self.db.url(), &self.setup);
+        Replica(Launched::start(variables, &self.key, &self.setup).await)
+    }
+
     /// Stops the server in order and starts another one on the same data. People from
     /// before talk to the old one.
     pub async fn restart(&mut self) {
@@ -173,6 +187,11 @@ impl World {
         self.census.person(name, &self.key, self.channel.clone())
     }
 
+    /// Somebody whom the tests made known themselves: by his subject, as `users/{uuid}`.
+    pub fn known_as(&self, subject: &str, user: &str) -> Person {
+        Person::new(subject, user, &self.key, self.channel.clone())
+    }
+
     /// Several people at once.
     pub fn people<const N: usize>(&self, names: [&str; N]) -> [Person; N] {
         names.map(|name| self.person(name))
@@ -180,10 +199,37 @@ impl World {
 
     /// A connection of its own to the server.
     pub fn another_channel(&self) -> Channel {
+        connect(self.address())
+    }
+
+    /// Where the server takes calls.
+    pub fn address(&self) -> SocketAddr {
         match &self.server {
-            Server::Here(launched) => connect(launched.address()),
-            Server::Child(process) => connect(process.address),
-            Server::Down => panic!("there is no server to connect to"),
+            Server::Here(launched) => launched.address(),
+            Server::Child(process) => process.address,
+            Server::Down => panic!("there is no server"),
+        }
+    }
+
+    /// Where the server tells its metrics.
+    pub fn metrics_address(&self) -> SocketAddr {
+        match &self.server {
+            Server::Here(launched) => launched.metrics_address(),
+            Server::Child(_) | Server::Down => panic!("only a server in this process tells"),
+        }
+    }
+
+    /// A connection of its own to the port for operators.
+    pub fn admin_channel(&self) -> Channel {
+        connect(self.admin_address())
+    }
+
+    /// Where operators' calls are taken.
+    pub fn admin_address(&self) -> SocketAddr {
+        match &self.server {
+            Server::Here(launched) => launched.admin(),
+            Server::Child(process) => process.admin,
+            Server::Down => panic!("there is no server"),
         }
     }
 
@@ -249,6 +295,12 @@ impl World {
         self.storage.revoke(user, scope, role).await.expect("a role is taken");
     }
 
+    /// Deactivates an account.
+    pub async fn deactivate(&self, person: &str) {
+        let user = self.census.id_of(person);
+        self.storage.set_active(user, false).await.expect("an account is deactivated");
+    }
+
     /// Lets auto-apply commit to a repository, or forbids it.
     pub async fn allow_auto_apply(&self, repository: &str, allowed: bool) {
         let id: RepositoryId = repository.parse().expect("the name of a repository");
@@ -298,7 +350,22 @@ impl World {
     }
 }
 
-fn connect(address: std::net::SocketAddr) -> Channel {
+/// Another server on a world's data.
+pub struct Replica(Launched);
+
+impl Replica {
+    /// A connection of its own to it.
+    pub fn channel(&self) -> Channel {
+        connect(self.0.address())
+    }
+
+    /// Stops it in order.
+    pub async fn stop(self) {
+        self.0.stop().await;
+    }
+}
+
+fn connect(address: SocketAddr) -> Channel {
     let endpoint = Endpoint::from_shared(format!("http://{address}")).expect("an address");
     endpoint.tcp_nodelay(true).connect_lazy()
 }

@@ -10,6 +10,15 @@ use super::Setup;
 /// Owners of repository roots: teams by slug, people with `user:`.
 const OWNERS: [&str; 5] = ["core", "payments", "user:alice", "user:bob", "user:dave"];
 
+/// Classes of calls that are limited by rate.
+const CLASSES: [&str; 6] = ["ADMIN", "READ", "MUTATION", "LIST", "REFLECTION", "LONG"];
+
+/// A rate that no story meets by accident.
+fn unhurried(class: &str) -> [(String, String); 2] {
+    let key = |what: &str| format!("ELOHIM_GATEWAY__LIMITS__{class}__{what}");
+    [(key("PER_SECOND"), "100000".to_owned()), (key("BURST"), "100000".to_owned())]
+}
+
 /// A folder that is removed with the world.
 #[derive(Debug)]
 pub(super) struct Place {
@@ -56,6 +65,7 @@ impl Place {
             ("ELOHIM_DATA_DIR", self.data_dir().display().to_string()),
             ("ELOHIM_DATABASE__URL", database_url.to_owned()),
             ("ELOHIM_GATEWAY__LISTEN", "127.0.0.1:0".to_owned()),
+            ("ELOHIM_ADMIN__LISTEN", "127.0.0.1:0".to_owned()),
             ("ELOHIM_METRICS__LISTEN", "127.0.0.1:0".to_owned()),
             ("ELOHIM_REPOSITORIES__ROOTS", roots.join(",")),
         ];
@@ -67,6 +77,13 @@ impl Place {
             pairs.push(("ELOHIM_MODEL__NAME", name.clone()));
             pairs.push(("ELOHIM_MODEL__API_KEY", key.clone()));
         }
-        pairs.into_iter().map(|(key, value)| (key.to_owned(), value)).collect()
+        let mut variables: Vec<_> =
+            pairs.into_iter().map(|(key, value)| (key.to_owned(), value)).collect();
+        if !setup.has_usual_rates {
+            variables.extend(CLASSES.into_iter().flat_map(unhurried));
+        }
+        let own = setup.variables.iter();
+        variables.extend(own.map(|(key, value)| ((*key).to_owned(), value.clone())));
+        variables
     }
 }
