@@ -101,10 +101,7 @@ impl Planning {
         names: TargetNames,
         input: Checked<String>,
     ) -> Result<Routing, AgentError> {
-        let session = self.deps.open_session(grant, names.session).await?;
-        self.deps.item(grant, session.as_ref().and_then(|session| session.work_item)).await?;
-        let named = names.repository.or(session.as_ref().map(|session| session.repository));
-        let repository = self.repository(grant, named).await?;
+        let (session, repository) = self.deps.session_and_repository(grant, names).await?;
         let input = checked_input(&input?, 1)?;
         let routing = classify(&input);
         self.touch(grant, session.map(|session| session.id)).await?;
@@ -196,16 +193,6 @@ impl Planning {
         tx.commit().await?;
         self.deps.wakeups.wake();
         Ok(row.into_inner())
-    }
-
-    async fn repository(
-        &self,
-        grant: &Grant<CodeUse>,
-        id: Option<RepositoryId>,
-    ) -> Result<Option<Repository>, AgentError> {
-        let Some(id) = id else { return Ok(None) };
-        let found = self.deps.store.get_repository(&grant.scope(), id).await?;
-        Ok(Some(grant.admit(found.ok_or(AgentError::NotFound("REPOSITORY"))?)?.into_inner()))
     }
 
     async fn touch(&self, grant: &Grant<CodeUse>, id: Option<SessionId>) -> Result<(), AgentError> {

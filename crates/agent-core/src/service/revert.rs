@@ -36,9 +36,10 @@ impl Reverting {
     ) -> Result<Run, AgentError> {
         let scope = grant.scope();
         let found = self.deps.store.get_patch(&scope, id).await?;
-        let patch = grant.admit(found.ok_or(AgentError::NotFound("PATCH"))?)?;
+        let patch = found.ok_or(AgentError::NotFound("PATCH"))?;
         let found = self.deps.store.get_repository(&scope, patch.repository).await?;
-        let repository = grant.admit(found.ok_or(AgentError::NotFound("REPOSITORY"))?)?;
+        let repository = found.ok_or(AgentError::NotFound("REPOSITORY"))?;
+        let (patch, repository) = (grant.admit(patch)?, grant.admit(repository)?);
         if let Some(answer) = self.deps.replayed(&scope, once).await? {
             return Ok(answer);
         }

@@ -31,7 +31,8 @@ impl WorkItemService for Rpc {
         let (retry, input) = (&retry, &input);
         let made = call
             .run(|grant: Grant<ItemsCreate>| async move {
-                self.services().items.create(&grant, workflow, input.clone(), retry.once()).await
+                let items = &self.services().items;
+                items.create(&grant, workflow, repository, input.clone(), retry.once()).await
             })
             .await?;
         Ok(Response::new(item::item(made)))

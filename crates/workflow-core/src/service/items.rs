@@ -5,13 +5,14 @@ use std::sync::Arc;
 use audit::AuditEvent;
 use events::{Once, RunOrder};
 use permissions::{Admitted, CodeUse, Grant, ItemsCreate, ItemsEdit, Permission, WorkflowsView};
-use primitives::{Checked, Clock, Page, PageRequest, WorkItemId, WorkflowId};
+use primitives::{Checked, Clock, Page, PageRequest, RepositoryId, WorkItemId, WorkflowId};
 use serde_json::json;
 
 use super::item_rules::{
     manages, may_claim, next_stage, not_assignee, refuse_closed, refuse_live_run, stage_of,
 };
 use super::view::admitted;
+use super::workflows::gone_or;
 use super::{
     CancelInput, CompleteInput, Etag, ItemInput, ItemView, create_item, expect_version, remember,
     replayed,
@@ -44,10 +45,13 @@ impl Items {
         fields(workflow.id = %workflow, user.id = %grant.user()),
         err(level = "debug")
     )]
+    ///
+    /// `repository` is the one that the call names, known also when its input is wrong.
     pub async fn create(
         &self,
         grant: &Grant<ItemsCreate>,
         workflow: WorkflowId,
+        repository: Option<RepositoryId>,
         input: Checked<ItemInput>,
         once: Option<&Once>,
     ) -> Result<ItemView, WorkflowError> {
@@ -55,20 +59,19 @@ impl Items {
         let mut tx = self.store.begin(&scope).await?;
         let row = tx.lock_workflow(&scope, workflow).await?;
         let row = row.filter(|row| !row.is_template).ok_or(WorkflowError::NotFound("WORKFLOW"))?;
-        let row = grant.admit(row)?;
+        if repository.is_some() && !tx.resolve(&scope, repository, &[]).await?.repository {
+            return Err(WorkflowError::NotFound("REPOSITORY"));
+        }
+        let is_gone = row.deleted_at.is_some();
+        let row = grant.admit(row).map_err(|denied| gone_or(is_gone, denied))?;
         if let Some(answer) = replayed(tx.as_mut(), once).await? {
             return Ok(answer);
         }
-        if row.deleted_at.is_some() {
+        // Only now: the retry of the call that made the item has its answer.
+        if is_gone {
             return Err(WorkflowError::NotFound("WORKFLOW"));
         }
         let input = validate::item(input?)?;
-        if input.repository.is_some()
-            && !tx.resolve(&scope, input.repository, &[]).await?.repository
-        {
-            return Err(WorkflowError::NotFound("REPOSITORY"));
-        }
-
         let now = self.clock.now();
         let (view, event) =
             create_item::insert(tx.as_mut(), grant.caller(), &row, now, String::new(), |item| {
@@ -77,7 +80,7 @@ impl Items {
                 item.priority = input.priority;
                 item.tags = input.tags;
                 item.data = input.data;
-                item.repository = input.repository;
+                item.repository = repository;
             })
             .await?;
         tx.record(vec![event]).await?;
@@ -119,7 +122,7 @@ impl Items {
         let scope = grant.scope();
         if let Some(workflow) = filter.workflow {
             let row = self.store.get_workflow(&scope, workflow).await?;
-            grant.admit(row.ok_or(WorkflowError::NotFound("WORKFLOW"))?)?;
+            row.ok_or(WorkflowError::NotFound("WORKFLOW"))?;
         }
         let page = self.store.list_items(&scope, filter, page?).await?;
         Ok(admitted(grant, page).map(ItemView::of))

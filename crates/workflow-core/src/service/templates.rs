@@ -107,11 +107,11 @@ impl Templates {
         let template = self.store.get_template(&scope, id).await?;
         let mut tx = self.store.begin(&scope).await?;
         let template = template.filter(|row| row.deleted_at.is_none()).ok_or(NOT_FOUND)?;
-        also::<WorkflowsView>(grant.caller(), template.tenant)?;
-        let tenant = tenant?;
-        if !scope.sees(tenant) {
+        if tenant.as_ref().is_ok_and(|tenant| !scope.sees(*tenant)) {
             return Err(WorkflowError::NotFound("TEAM"));
         }
+        also::<WorkflowsView>(grant.caller(), template.tenant)?;
+        let tenant = tenant?;
         let admitted = grant.admit_in(tenant)?;
         if let Some(answer) = replayed(tx.as_mut(), once).await? {
             return Ok(answer);

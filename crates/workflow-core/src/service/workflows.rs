@@ -5,15 +5,15 @@ use std::sync::Arc;
 use audit::AuditEvent;
 use events::Once;
 use permissions::{
-    CodeEdit, Grant, WorkflowsCreate, WorkflowsDelete, WorkflowsManage, WorkflowsView,
+    CodeEdit, Denied, Grant, WorkflowsCreate, WorkflowsDelete, WorkflowsManage, WorkflowsView,
 };
 use primitives::{Checked, Clock, Page, PageRequest, Tenant, UserId, WorkflowId};
 use serde_json::json;
 
 use super::view::admitted;
-use super::{Etag, WorkflowInput, also, expect_version, remember, replayed};
+use super::{AssignmentInput, Etag, WorkflowInput, also, expect_version, remember, replayed};
 use crate::WorkflowError;
-use crate::model::{Assignment, Definition, Workflow, validate};
+use crate::model::{Workflow, validate};
 use crate::store::{WorkflowFilter, WorkflowStore};
 
 const NOT_FOUND: WorkflowError = WorkflowError::NotFound("WORKFLOW");
@@ -54,6 +54,10 @@ impl Workflows {
         if !scope.sees(tenant) {
             return Err(WorkflowError::NotFound("TEAM"));
         }
+        let users = input.as_ref().map(assigned_users).unwrap_or_default();
+        if !users.is_empty() && !tx.resolve(&scope, None, &users).await?.users {
+            return Err(WorkflowError::NotFound("USER"));
+        }
         let admitted = grant.admit_in(tenant)?;
         if let Some(answer) = replayed(tx.as_mut(), once).await? {
             return Ok(answer);
@@ -65,10 +69,6 @@ impl Workflows {
         }
         let (texts, definition) =
             validate::workflow(&input, validate::Place::Workflow(tenant), grant.user())?;
-        let users = assigned_users(&definition);
-        if !users.is_empty() && !tx.resolve(&scope, None, &users).await?.users {
-            return Err(WorkflowError::NotFound("USER"));
-        }
 
         let now = self.clock.now();
         let workflow = Workflow {
@@ -150,12 +150,13 @@ impl Workflows {
         let mut tx = self.store.begin(&scope).await?;
         let row = tx.lock_workflow(&scope, id).await?;
         let row = row.filter(|row| !row.is_template).ok_or(NOT_FOUND)?;
-        let row = grant.admit(row)?;
+        let is_gone = row.deleted_at.is_some();
+        let row = grant.admit(row).map_err(|denied| gone_or(is_gone, denied))?;
         if let Some(answer) = replayed(tx.as_mut(), once).await? {
             return Ok(answer);
         }
         // Only now: the retry of the call that deleted it has its answer.
-        if row.deleted_at.is_some() {
+        if is_gone {
             return Err(NOT_FOUND);
         }
         expect_version(etag?, row.version)?;
@@ -172,6 +173,11 @@ impl Workflows {
     }
 }
 
+/// What is not there any more is not found, whatever is held where it was.
+pub(super) fn gone_or(is_gone: bool, denied: Denied) -> WorkflowError {
+    if is_gone { NOT_FOUND } else { denied.into() }
+}
+
 /// What the audit trail says about a definition: counts, no texts.
 pub(super) fn described(workflow: &Workflow) -> serde_json::Value {
     let definition = &workflow.definition;
@@ -186,10 +192,13 @@ pub(super) fn described(workflow: &Workflow) -> serde_json::Value {
     })
 }
 
-fn assigned_users(definition: &Definition) -> Vec<UserId> {
-    let users = definition.stages.iter().filter_map(|stage| match stage.assignment {
-        Assignment::User(user) => Some(user),
-        Assignment::Anyone | Assignment::Role(_) => None,
+/// People whom stages name. What is no name at all is refused when the definition is judged.
+fn assigned_users(input: &WorkflowInput) -> Vec<UserId> {
+    let users = input.stages.iter().filter_map(|stage| match &stage.assignment {
+        AssignmentInput::User(name) => name.parse().ok(),
+        AssignmentInput::Anyone | AssignmentInput::Role(_) | AssignmentInput::Unsupported(_) => {
+            None
+        }
     });
     let mut users: Vec<_> = users.collect();
     users.sort_unstable();
