@@ -1,5 +1,7 @@
 //! The project's chores: `cargo xtask COMMAND`.
 
+mod example;
+mod fuzz;
 mod pg;
 mod readme;
 mod test;
@@ -17,6 +19,9 @@ cargo xtask COMMAND
   test guide            runs the product guide's scenarios, shows scenario × database
   tidy                  checks layers, file lengths, links, ports, lints and permissions
   readme [MARKER]       runs the commands that README.md shows
+  fuzz [--short] [TARGET…]  fuzzes the readers of untrusted input (nightly); --help says more
+  worlds [OPTION…]      random calls in random worlds, judged by a reference: --calls N, --seed N
+  invisible [--pairs N] what is invisible beside what is absent: statements and latencies
   pg -- COMMAND…        runs COMMAND with ELOHIM_TEST_PG naming a throwaway Postgres
 ";
 
@@ -34,10 +39,12 @@ fn main() -> ExitCode {
 
 fn run(command: &str, words: &[String]) -> Result<u8> {
     match command {
+        "fuzz" => fuzz::run(words),
         "pg" => pg::run_with(words.strip_prefix(&["--".to_owned()]).unwrap_or(words)),
         "readme" => readme::run(words),
         "tidy" => tidy::run(),
         "test" => test::run(words),
+        "worlds" | "invisible" => example::run(command, words),
         "help" | "--help" | "-h" => {
             print!("{USAGE}");
             Ok(0)

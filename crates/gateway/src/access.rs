@@ -56,6 +56,10 @@ const STREAMS: [&str; 3] = [
     "/grpc.reflection.v1alpha.ServerReflection/ServerReflectionInfo",
 ];
 
+/// Methods that need nothing stored to answer. Streams are like them.
+const UNMET: [&str; 2] =
+    ["/elohim.agent.v1.AgentService/Route", "/elohim.agent.v1.AgentService/ListEngines"];
+
 /// What a call needs before anything of it is read.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Access {
@@ -79,6 +83,9 @@ pub(crate) struct Method {
     pub(crate) class: Class,
     /// Whether its answer is a stream, which lives on after its head.
     pub(crate) streams: bool,
+    /// Whether its handler may answer without having met the database, which tells whoever
+    /// comes with outdated rights.
+    pub(crate) unmet: bool,
 }
 
 impl Access {
@@ -165,7 +172,8 @@ impl Methods {
 /// Paths outlive every request, and there are some hundred of them.
 fn kept(path: String, access: Access, streams: bool) -> (&'static str, &'static Method) {
     let path: &'static str = path.leak();
-    let method = Method { path, access, class: Class::of(path), streams };
+    let unmet = streams || UNMET.contains(&path);
+    let method = Method { path, access, class: Class::of(path), streams, unmet };
     (path, Box::leak(Box::new(method)))
 }
 

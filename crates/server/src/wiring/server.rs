@@ -155,6 +155,8 @@ impl Server {
             let watching = policy::watch(authorizer.clone(), stopping.clone());
             tasks.push(("policy", tokio::spawn(watching)));
             let roots = seed::roots(&storage, &authorizer, &config.repositories.roots.0).await?;
+            let claims = &config.identity.teams;
+            let rules = seed::claim_rules(&storage, &claims.map.0).await?;
             let observer = Arc::new(metrics.clone());
             let parts = Parts {
                 config: limits(&config),
@@ -166,6 +168,7 @@ impl Server {
                 clock: domain.clock.clone(),
                 page_key: page_key(&config),
                 shared_limits: shared_limits(&config, &storage),
+                claims: claims.is_on().then(|| domain.claims(claims.keep(), rules)),
             };
             ports = Some(ports::open(&config, parts, &stopping, &mut tasks).await?);
         }
@@ -187,6 +190,11 @@ impl Server {
             stop_endpoint,
             tasks,
         })
+    }
+
+    /// Statements sent to the database since the start; see [`storage::Storage::statements`].
+    pub fn statements(&self) -> u64 {
+        self.opened.storage.statements()
     }
 
     /// Where calls are taken; the metrics port where none are.

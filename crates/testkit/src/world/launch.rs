@@ -40,6 +40,10 @@ impl Launched {
         self.0.metrics()
     }
 
+    pub(super) fn statements(&self) -> u64 {
+        self.0.statements()
+    }
+
     pub(super) fn admin(&self) -> SocketAddr {
         self.0.admin()
     }

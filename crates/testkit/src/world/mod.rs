@@ -88,6 +88,17 @@ enum Server {
     Down,
 }
 
+/// A process beside the first. Dropping it kills it.
+#[derive(Debug)]
+pub struct Process(ServerProcess);
+
+impl Process {
+    /// A connection to it.
+    pub fn channel(&self) -> Channel {
+        connect(self.0.address)
+    }
+}
+
 impl World {
     /// A server in this process, with the defaults.
     pub async fn start(db: TestDb) -> Self {
@@ -141,6 +152,12 @@ impl World {
         assert_eq!(self.backend(), Backend::Postgres, "SQLite belongs to one process");
         let variables = self.place.variables(self.db.url(), &self.setup);
         Replica(Launched::start(variables, &self.key, &self.setup).await)
+    }
+
+    /// Another process of the product's binary on the same data; Postgres only.
+    pub fn process(&self) -> Process {
+        assert_eq!(self.backend(), Backend::Postgres, "SQLite belongs to one process");
+        Process(ServerProcess::start(&self.place.variables(self.db.url(), &self.setup), None))
     }
 
     /// Stops the server in order and starts another one on the same data. People from
@@ -200,6 +217,14 @@ impl World {
     /// A connection of its own to the server.
     pub fn another_channel(&self) -> Channel {
         connect(self.address())
+    }
+
+    /// Statements that the server in this process has sent to its database.
+    pub fn statements(&self) -> u64 {
+        match &self.server {
+            Server::Here(launched) => launched.statements(),
+            Server::Child(_) | Server::Down => panic!("only a server in this process is counted"),
+        }
     }
 
     /// Where the server takes calls.

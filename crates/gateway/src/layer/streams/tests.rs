@@ -210,6 +210,7 @@ async fn a_stream_ends_with_the_permission_of_its_method() {
         path: "/elohim.agent.v1.S/Watch",
         access: Access::Requires(Key::CodeEdit, Level::Write, None),
         class: Class::List,
+        unmet: true,
         streams: true,
     };
     let stand = Stand::start(quick()).await;
