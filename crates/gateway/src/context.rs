@@ -28,6 +28,9 @@ pub(crate) struct CallContext {
     deadline: OnceLock<Instant>,
     asked_deadline: OnceLock<Instant>,
     caller: OnceLock<Caller>,
+    renewed: OnceLock<Caller>,
+    followed: OnceLock<Caller>,
+    groups: OnceLock<Vec<String>>,
     credential: OnceLock<Box<dyn Credential>>,
     turn: Mutex<Option<OwnedSemaphorePermit>>,
     refused_in: OnceLock<Tenant>,
@@ -44,6 +47,9 @@ impl CallContext {
             deadline: OnceLock::new(),
             asked_deadline: OnceLock::new(),
             caller: OnceLock::new(),
+            renewed: OnceLock::new(),
+            followed: OnceLock::new(),
+            groups: OnceLock::new(),
             credential: OnceLock::new(),
             turn: Mutex::new(None),
             refused_in: OnceLock::new(),
@@ -95,8 +101,28 @@ impl CallContext {
         let _ = self.caller.set(caller);
     }
 
+    /// What the caller's token says of the groups he is in.
+    pub(crate) fn set_groups(&self, groups: Vec<String>) {
+        let _ = self.groups.set(groups);
+    }
+
+    /// `None` for a caller without a token.
+    pub(crate) fn groups(&self) -> Option<&[String]> {
+        self.groups.get().map(Vec::as_slice)
+    }
+
+    /// The same caller with what his token stands for.
+    pub(crate) fn follow_caller(&self, caller: Caller) {
+        let _ = self.followed.set(caller);
+    }
+
+    /// The same caller with newer rights, found before the call came to its handler.
+    pub(crate) fn renew_caller(&self, caller: Caller) {
+        let _ = self.renewed.set(caller);
+    }
+
     pub(crate) fn caller(&self) -> Option<&Caller> {
-        self.caller.get()
+        self.renewed.get().or_else(|| self.followed.get()).or_else(|| self.caller.get())
     }
 
     pub(crate) fn set_credential(&self, credential: Box<dyn Credential>) {

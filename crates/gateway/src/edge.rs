@@ -12,8 +12,8 @@ use tower::util::MapResponseLayer;
 use crate::access::Side;
 use crate::flood::Counted;
 use crate::layer::{
-    AccessTable, Admission, Around, Authentication, Deadlines, Places, Rates, Refusals, Streams,
-    Trace,
+    AccessTable, Admission, Around, Authentication, Deadlines, FollowClaims, Places, Rates,
+    Refusals, Streams, Trace,
 };
 use crate::{GatewayConfig, Incoming};
 
@@ -34,6 +34,8 @@ pub(crate) struct Layers {
     pub(crate) admission: Admission,
     pub(crate) authentication: Authentication,
     pub(crate) rates: Rates,
+    pub(crate) claims: FollowClaims,
+    pub(crate) access: AccessTable,
     pub(crate) streams: Streams,
     pub(crate) places: Places,
 }
@@ -76,9 +78,11 @@ impl Edge {
             .layer(Around(layers.admission))
             .layer(Around(layers.authentication))
             .layer(Around(layers.rates))
-            .layer(Around(AccessTable))
-            .layer(Around(layers.streams))
+            // From here on the database may be asked.
             .layer(Around(layers.places))
+            .layer(Around(layers.claims))
+            .layer(Around(layers.access))
+            .layer(Around(layers.streams))
             .layer(api::limit::MessageLimitLayer::new(config.max_request_bytes))
             .into_inner();
         let places = Arc::new(Semaphore::new(config.max_connections));

@@ -8,7 +8,9 @@ use std::sync::Arc;
 use agent_core::port::engine::Engine;
 use agent_core::service::{Applying, Planning, Repositories, Reverting, Runs, Sessions};
 use audit::{AuditReader, RefusalSink};
-use directory::service::{Administration, Assignments, Members, Questions, Roles, Teams, Users};
+use directory::service::{
+    Administration, Assignments, Claims, Members, Questions, Roles, Teams, Users,
+};
 use directory::store::DirectoryStore;
 use events::SharedLimits;
 use permissions::Authorizer;
@@ -19,7 +21,10 @@ use workflow_core::service::{Analytics, Items, Reviews, Templates, Triggers, Wor
 use crate::access::{AccessTableError, Methods, Side};
 use crate::call::{Rpc, Shared};
 use crate::edge::{Edge, Layers};
-use crate::layer::{Admission, Authentication, Deadlines, Places, Rates, Refusals, Streams, Trace};
+use crate::layer::{
+    AccessTable, Admission, Authentication, Deadlines, FollowClaims, Places, Rates, Refusals,
+    Streams, Trace,
+};
 use crate::reflection::Described;
 use crate::{GatewayConfig, PageKey, RpcObserver, Verifier};
 
@@ -71,6 +76,8 @@ pub struct Parts {
     pub page_key: PageKey,
     /// What callers have spent at all processes; without it, each process counts alone.
     pub shared_limits: Option<Arc<dyn SharedLimits>>,
+    /// What tokens stand for beside their subject; without it, nothing.
+    pub claims: Option<Claims>,
 }
 
 /// The gateway cannot be put together.
@@ -107,6 +114,7 @@ impl Gateway {
             clock,
             page_key,
             shared_limits,
+            claims,
         } = parts;
         let limits = Arc::new(config.limits.clone());
         let refusals = Refusals { sink: Arc::clone(&notes), clock: Arc::clone(&clock) };
@@ -116,6 +124,8 @@ impl Gateway {
             admission: Admission::new(Arc::clone(&limits)),
             authentication: Authentication::new(verifier, Arc::clone(&authorizer)),
             rates: Rates::new(&limits, shared_limits),
+            claims: FollowClaims(claims),
+            access: AccessTable { authorizer: Arc::clone(&authorizer) },
             streams: Streams::new(config.streams, Arc::clone(&authorizer), refusals.clone()),
             refusals,
             places: Places::new(&limits),

@@ -55,7 +55,9 @@ impl Guard {
                 "whoever allowed auto-apply on the stage no longer holds workflows.manage and \
                  code.edit there; somebody who does must allow it again"
             }
-            Self::AccountableHuman => "whoever the run acts for does not hold code.edit there",
+            Self::AccountableHuman => {
+                "whoever the run acts for is no human, or does not hold code.edit there"
+            }
             Self::RepositoryPolicy => {
                 "the repository belongs to somebody else, or its policy does not allow auto-apply"
             }
@@ -91,7 +93,7 @@ pub(crate) async fn ask(
     {
         return Err(Guard::FlagSetter);
     }
-    if !holds::<CodeEdit>(deps, run.principal, auto.tenant) {
+    if !is_accountable(deps, run.principal, auto.tenant) {
         return Err(Guard::AccountableHuman);
     }
     let repository = repository(queue, run).await.ok_or(Guard::RepositoryPolicy)?;
@@ -115,6 +117,12 @@ pub(crate) fn ask_paths(change: &TreeChange) -> Result<(), Guard> {
 
 async fn repository(queue: &dyn RunQueue, run: &Run) -> Option<Repository> {
     queue.repository_unscoped(run.repository?).await.ok().flatten()
+}
+
+/// A program answers for nothing, whatever it holds.
+fn is_accountable(deps: &AgentDeps, user: UserId, tenant: Tenant) -> bool {
+    let caller = deps.authorizer.caller_of(user, "guard");
+    caller.is_some_and(|caller| caller.is_person() && caller.holds::<CodeEdit>(tenant))
 }
 
 pub(crate) fn holds<P: Permission>(deps: &AgentDeps, user: UserId, tenant: Tenant) -> bool {

@@ -104,6 +104,7 @@ impl Authentication {
                 return None;
             }
         };
+        context.set_groups(identified.groups);
         self.known(|| self.authorizer.caller(&identified.subject, context.request_id())).await
     }
 

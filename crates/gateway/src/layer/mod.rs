@@ -1,6 +1,7 @@
 //! What every call passes on its way to a handler and back, outside in:
 //! trace and request id, deadline (and a task of its own), record of refusals, load shedding,
-//! authentication, rates, the access table, guards of streams, places, message limits.
+//! authentication, rates, places, roles by claims, the access table, guards of streams,
+//! message limits.
 //!
 //! **Invariant:** what is cheap to judge comes before what is not: nothing is written, asked
 //! or awaited for a call without a credential, nor for one above its caller's rate.
@@ -8,6 +9,7 @@
 mod access;
 mod admission;
 mod authn;
+mod claims;
 mod deadline;
 mod per_caller;
 mod places;
@@ -19,6 +21,7 @@ mod trace;
 pub(crate) use access::AccessTable;
 pub(crate) use admission::Admission;
 pub(crate) use authn::Authentication;
+pub(crate) use claims::FollowClaims;
 pub(crate) use deadline::Deadlines;
 pub(crate) use places::Places;
 pub(crate) use rates::Rates;

@@ -2,8 +2,10 @@
 
 use std::collections::BTreeSet;
 use std::fmt;
+use std::time::Duration;
 
 use gateway::GroupsClaim;
+use permissions::TEAM_ROLES;
 use serde::de::{MapAccess, Visitor};
 use serde::{Deserialize, Deserializer};
 
@@ -12,14 +14,25 @@ use super::ConfigError;
 /// Values of the claim that may be mapped.
 const MAX_VALUES: usize = 100;
 
+/// Seconds that a role is held without a call.
+const KEEP: std::ops::RangeInclusive<u64> = 60..=30 * 24 * 3_600;
+
 /// Off unless a claim is named.
-#[derive(Clone, Debug, Default, Deserialize)]
+#[derive(Clone, Debug, Deserialize)]
 #[serde(deny_unknown_fields, default)]
 pub struct TeamsClaimConfig {
     /// The claim's name, as in `groups`: a text or a list of texts.
     pub claim: String,
     /// What its values stand for.
     pub map: TeamMap,
+    /// Seconds that a role is held after the last call whose token stood for it.
+    pub keep: u64,
+}
+
+impl Default for TeamsClaimConfig {
+    fn default() -> Self {
+        Self { claim: String::new(), map: TeamMap::default(), keep: 12 * 3_600 }
+    }
 }
 
 /// A table `VALUE = "TEAM:ROLE,…"` in the file, `VALUE=TEAM:ROLE,…` in a variable.
@@ -51,6 +64,16 @@ impl TeamsClaimConfig {
             let text = format!("identity.teams.map has more than {MAX_VALUES} values");
             return Err(ConfigError::wrong(text));
         }
+        if !KEEP.contains(&self.keep) {
+            let text = "identity.teams.keep must be 60 to 2592000 seconds";
+            return Err(ConfigError::wrong(text));
+        }
+        let of_teams = |mapping: &&TeamMapping| !TEAM_ROLES.contains(&mapping.role.as_str());
+        if let Some(TeamMapping { role, .. }) = self.map.0.iter().find(of_teams) {
+            let known = TEAM_ROLES.join(", ");
+            let text = format!("identity.teams.map names the role {role:?}; there are {known}");
+            return Err(ConfigError::wrong(text));
+        }
         Ok(())
     }
 
@@ -58,6 +81,10 @@ impl TeamsClaimConfig {
     pub(crate) fn groups(&self) -> Option<GroupsClaim> {
         let name = Some(self.claim.clone()).filter(|name| !name.is_empty())?;
         Some(GroupsClaim { name, values: self.values() })
+    }
+
+    pub(crate) fn keep(&self) -> Duration {
+        Duration::from_secs(self.keep)
     }
 
     fn values(&self) -> BTreeSet<String> {
@@ -177,6 +204,15 @@ mod tests {
         assert!(loaded("[identity.teams]\nmap = 'a=core:lead'\n").is_err());
         assert!(loaded("[identity.teams]\nclaim = 'g'\nmap = 'a=core'\n").is_err());
         assert!(loaded("[identity.teams]\nclaim = 'g'\nmap = 7\n").is_err());
+        for role in ["founder", "support", "Lead", "base-personal"] {
+            let text = format!("[identity.teams]\nclaim = 'g'\nmap = 'a=core:{role}'\n");
+            assert!(loaded(&text).is_err(), "{role}");
+        }
+        for keep in [0, 59, 2_592_001] {
+            let text =
+                format!("[identity.teams]\nclaim = 'g'\nmap = 'a=core:lead'\nkeep = {keep}\n");
+            assert!(loaded(&text).is_err(), "{keep}");
+        }
         let many: Vec<_> = (0..=MAX_VALUES).map(|n| format!("v{n}=core:lead")).collect();
         let map = format!("[identity.teams]\nclaim = 'g'\nmap = '{}'\n", many.join(","));
         assert!(loaded(&map).is_err());

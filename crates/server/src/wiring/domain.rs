@@ -1,7 +1,7 @@
 //! Services over their ports.
 
 use std::sync::Arc;
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 use agent_core::port::engine::Engine;
 use agent_core::port::model::Model;
@@ -11,13 +11,14 @@ use agent_core::service::{
 };
 use audit::RefusalSink;
 use directory::service::{
-    Administration, Assignments, DirectoryDeps, Members, Questions, Roles, Teams, Users,
+    Administration, Assignments, ClaimRule, Claims, DirectoryDeps, Members, Questions, Roles,
+    Teams, Users,
 };
 use engines::OpenAiModel;
 use events::Wakeups;
 use gateway::Services;
 use git_workspace::GitWorkspace;
-use permissions::Authorizer;
+use permissions::{Authorizer, ClaimKeeper};
 use primitives::{Clock, SystemClock};
 use secrecy::ExposeSecret;
 use storage::Storage;
@@ -90,14 +91,23 @@ impl Domain {
         Stops::new(self.agent.clone(), Arc::new(self.storage.clone()))
     }
 
+    fn directory(&self) -> DirectoryDeps {
+        DirectoryDeps {
+            store: Arc::new(self.storage.clone()),
+            authorizer: self.authorizer.clone(),
+            clock: self.clock.clone(),
+        }
+    }
+
+    /// Roles by what tokens say, each held for `keep` without a call.
+    pub(super) fn claims(&self, keep: Duration, rules: Vec<ClaimRule>) -> Claims {
+        Claims::new(self.directory(), ClaimKeeper::at_start(), keep, rules)
+    }
+
     pub(super) fn services(&self, roots: Roots) -> Services {
         let store = Arc::new(self.storage.clone());
         let deps = || self.agent.clone();
-        let directory = DirectoryDeps {
-            store: store.clone(),
-            authorizer: self.authorizer.clone(),
-            clock: self.clock.clone(),
-        };
+        let directory = self.directory();
         Services {
             workflows: Workflows::new(store.clone(), self.clock.clone()),
             templates: Self::templates(&self.storage),

@@ -3,6 +3,7 @@
 use std::path::PathBuf;
 
 use agent_core::service::Roots;
+use directory::service::ClaimRule;
 use directory::store::PolicyAdmin;
 use permissions::{Authorizer, PolicySource, Seeder};
 use primitives::{SystemClock, Tenant, UserId};
@@ -11,7 +12,7 @@ use workflow_core::service::Templates;
 use workflow_core::{StoreError, WorkflowError};
 
 use super::StartError;
-use crate::config::{Owner, Root};
+use crate::config::{Owner, Root, TeamMapping};
 use crate::dev;
 
 /// How often seeding is tried while others change the policy.
@@ -42,6 +43,25 @@ pub(super) async fn templates(
         }
     }
     Ok(templates.seed(&seeder, authorizer.epoch()).await.map(drop)?)
+}
+
+/// What tokens stand for, by the ids of teams. A team nobody knows is left out, loudly: one
+/// that is made later under its slug counts from the next start on.
+pub(super) async fn claim_rules(
+    storage: &Storage,
+    mappings: &[TeamMapping],
+) -> Result<Vec<ClaimRule>, StartError> {
+    let mut rules = Vec::new();
+    for TeamMapping { value, team, role } in mappings {
+        match storage.team_by_slug(team).await? {
+            Some(team) => rules.push(ClaimRule { value: value.clone(), team, role: role.clone() }),
+            None => tracing::warn!(
+                team = ?team,
+                "identity.teams.map names a team that does not exist: restart once it does"
+            ),
+        }
+    }
+    Ok(rules)
 }
 
 /// Folders by the ids of their owners. An owner nobody knows yet is left out, loudly: he may
