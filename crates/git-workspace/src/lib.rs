@@ -12,6 +12,9 @@ mod collect;
 mod commit;
 mod error;
 mod export;
+#[cfg(feature = "fuzzing")]
+#[doc(hidden)]
+pub mod fuzzing;
 mod gitconfig;
 mod history;
 mod import;

@@ -35,7 +35,14 @@ macro_rules! kinds {
         }
         $(#[$doc])*
         pub type $id = Id<$kind>;
-    )*};
+    )*
+
+        /// Each collection, with what a text reads back as when it is a name there.
+        #[cfg(feature = "fuzzing")]
+        #[doc(hidden)]
+        pub const NAMES: &[(&str, fn(&str) -> Option<String>)] =
+            &[$(($collection, |name| name.parse::<$id>().ok().map(|id| id.to_string()))),*];
+    };
 }
 
 kinds! {

@@ -12,6 +12,9 @@ mod text;
 mod time;
 
 pub use error::{Checked, Classify, ErrorKind, FieldError, InvalidArgs};
+#[cfg(feature = "fuzzing")]
+#[doc(hidden)]
+pub use id::NAMES;
 pub use id::{
     AuditEvent, AuditEventId, CustomRole, Event, EventId, Firing, FiringId, Id, Kind,
     MalformedName, Patch, PatchId, Plan, PlanId, Recommendation, RecommendationId, Repository,

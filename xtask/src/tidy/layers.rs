@@ -58,17 +58,23 @@ const LAYERS: &[Layer] = &[
         &[],
     ),
     layer(
+        "fuzz-targets",
+        &[TEST, PRIMITIVES, PERMISSIONS, RECORDS, DOMAINS, ADAPTERS, API],
+        &[DATABASE, GIT],
+    ),
+    layer(
         "e2e",
-        &[TEST, PRIMITIVES, PERMISSIONS, RECORDS, DOMAINS, ADAPTERS, API, MIGRATIONS],
+        &[TEST, FUZZ, PRIMITIVES, PERMISSIONS, RECORDS, DOMAINS, ADAPTERS, API, MIGRATIONS],
         &[],
     ),
 ];
 const TEST: Group = &["server", "testkit"];
+const FUZZ: Group = &["fuzz-targets"];
 
 /// The only crate of ours that others may name in their dev-dependencies.
 const DEV_CRATE: &str = "testkit";
 /// Crates that exist for tests: their dev-dependencies follow their own row.
-const TEST_CRATES: &[&str] = &["testkit", "e2e"];
+const TEST_CRATES: &[&str] = &["testkit", "e2e", "fuzz-targets"];
 
 /// Foreign crates that must resolve to one version: two copies are two protocols, two
 /// pools or two sets of global state.
