@@ -172,8 +172,9 @@ testkit::on_both! {
         let new = || item_on(&flow.name, "Cart", "The cart is wrong", &repository);
         let first = bob.creates_item(new()).await.unwrap();
         let run = first.live_run.clone();
-        eventually("the run is at work", async || {
-            bob.sees_run(&run).await.unwrap().state() == RunState::Running
+        eventually(async || match bob.sees_run(&run).await.unwrap().state() {
+            RunState::Running => Ok(()),
+            other => Err(format!("{other:?}")),
         })
         .await;
 
@@ -188,8 +189,9 @@ testkit::on_both! {
         let began = Instant::now();
         let switch = switches(&world, &carol, &carol.team, true).await.unwrap();
         assert!(switch.engaged && switch.changer == carol.user);
-        eventually("the run is cancelled", async || {
-            bob.sees_run(&run).await.unwrap().state() == RunState::Cancelled
+        eventually(async || match bob.sees_run(&run).await.unwrap().state() {
+            RunState::Cancelled => Ok(()),
+            other => Err(format!("{other:?}")),
         })
         .await;
         assert!(began.elapsed() < Duration::from_secs(5), "{:?}", began.elapsed());
@@ -202,8 +204,9 @@ testkit::on_both! {
         tokio::time::sleep(Duration::from_secs(2)).await;
         let waiting = bob.sees_run(&second.live_run).await.unwrap();
         assert_eq!(waiting.state(), RunState::Queued);
-        let overview = admin(&world, &erin).get_system_overview(GetSystemOverviewRequest {});
-        let engaged = overview.await.unwrap().into_inner().kill_switches;
+        let mut client = admin(&world, &erin);
+        let overview = client.get_system_overview(GetSystemOverviewRequest {}).await.unwrap();
+        let engaged = overview.into_inner().kill_switches;
         assert_eq!(engaged.len(), 1, "{engaged:?}");
 
         switches(&world, &erin, &carol.team, false).await.unwrap();
