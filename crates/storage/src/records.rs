@@ -5,7 +5,7 @@ use audit::Outcome;
 use audit::port::{AuditFilter, AuditPlace, AuditReadError, AuditReader, StoredEvent};
 use permissions::Scope;
 use primitives::{AuditEventId, Page, PageAfter, PageRequest, Tenant, Timestamp, UserId};
-use sea_orm::sea_query::{Expr, Func, SelectStatement, SimpleExpr};
+use sea_orm::sea_query::{Expr, Func, Query, SelectStatement, SimpleExpr};
 use sea_orm::{ConnectionTrait, EntityTrait, ExprTrait, FromQueryResult, QueryTrait};
 
 use crate::Storage;
@@ -39,12 +39,14 @@ fn begins_with(name: &'static str, prefix: &str) -> SimpleExpr {
 }
 
 fn records(filter: &AuditFilter, request: PageRequest) -> SelectStatement {
-    let payload = column("audit_payload", "event_id").eq(column("audit_event", "id"));
-    let mut select = audit_event::Entity::find().into_query();
-    select
+    // Looked up for the rows of the page, not joined to all that are sorted for it.
+    let payload = Query::select()
         .expr(column("audit_payload", "payload"))
-        .left_join("audit_payload", payload)
-        .and_where(of_place(filter.place));
+        .from("audit_payload")
+        .and_where(column("audit_payload", "event_id").eq(column("audit_event", "id")))
+        .to_owned();
+    let mut select = audit_event::Entity::find().into_query();
+    select.expr_as(Expr::from(payload), "payload").and_where(of_place(filter.place));
     if let Some(prefix) = filter.action_prefix.as_deref().filter(|prefix| !prefix.is_empty()) {
         select.and_where(begins_with("action", prefix));
     }

@@ -4,7 +4,10 @@
 
 mod audit;
 mod counts;
+mod directory_counts;
+mod policy_size;
 mod races;
+mod replicas;
 mod row_security;
 mod schema;
 mod transactions;
@@ -46,7 +49,11 @@ async fn open(db: &TestDb) -> (Storage, Stand) {
 
 /// A connection that no rule of ours guards.
 async fn raw(db: &TestDb) -> DatabaseConnection {
-    let mut options = ConnectOptions::new(db.url());
+    raw_at(db.url()).await
+}
+
+async fn raw_at(url: &str) -> DatabaseConnection {
+    let mut options = ConnectOptions::new(url);
     options.max_connections(1).sqlx_logging(false);
     Database::connect(options).await.unwrap()
 }

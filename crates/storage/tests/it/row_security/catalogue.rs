@@ -22,11 +22,12 @@ const FORCED: &str = "
 select c.relname::text from pg_class c
 where c.relnamespace = 'public'::regnamespace and c.relrowsecurity and c.relforcerowsecurity";
 
-/// Policies that are not for the two roles, or not among those that every table has.
+/// Policies that are not for the roles, or not among those that tables have.
 const POLICIES: &str = "
 select p.polrelid::regclass || '.' || p.polname
 from pg_policy p
 where p.polroles <> array['elohim_queue'::regrole::oid]
+  and (p.polroles <> array['elohim_metadata'::regrole::oid] or p.polcmd <> 'r')
   and (p.polroles <> array['elohim_app'::regrole::oid]
        or p.polname not in ('in_scope', 'of_event', 'with_event', 'of_principal'))";
 
@@ -79,25 +80,29 @@ where p.pronamespace = 'public'::regnamespace and p.prosecdef
 const ROLES: &str = "
 select r.rolname || ' is too much'
 from pg_roles r
-where r.rolname in ('elohim_app', 'elohim_queue')
+where r.rolname in ('elohim_app', 'elohim_queue', 'elohim_metadata')
   and (r.rolsuper or r.rolbypassrls or r.rolcreaterole or r.rolcreatedb or r.rolreplication)
 union all
 select member.rolname || ' is a member of ' || held.rolname
 from pg_auth_members m
 join pg_roles member on member.oid = m.member
 join pg_roles held on held.oid = m.roleid
-where member.rolname in ('elohim_app', 'elohim_queue')
+where member.rolname in ('elohim_app', 'elohim_queue', 'elohim_metadata')
+  -- It becomes that role for a transaction, and else has nothing of it.
+  and not (member.rolname = 'elohim_app' and held.rolname = 'elohim_metadata'
+           and not pg_has_role('elohim_app', 'elohim_metadata', 'usage'))
 union all
 select r.rolname || ' owns ' || c.relname
 from pg_class c join pg_roles r on r.oid = c.relowner
-where r.rolname in ('elohim_app', 'elohim_queue')
+where r.rolname in ('elohim_app', 'elohim_queue', 'elohim_metadata')
 union all
-select 'elohim_app owns ' || p.proname from pg_proc p
-where p.proowner = 'elohim_app'::regrole
+select r.rolname || ' owns ' || p.proname
+from pg_proc p join pg_roles r on r.oid = p.proowner
+where r.rolname in ('elohim_app', 'elohim_metadata')
 union all
 select r.rolname || ' may make things in the schema'
 from pg_roles r
-where r.rolname in ('elohim_app', 'elohim_queue')
+where r.rolname in ('elohim_app', 'elohim_queue', 'elohim_metadata')
   and has_schema_privilege(r.oid, 'public', 'create')";
 
 /// What the server may do with each table.
@@ -111,6 +116,18 @@ select c.relname || ' = ' || concat(
          then '!' end)
 from pg_class c
 where c.relnamespace = 'public'::regnamespace and c.relkind in ('r', 'p')";
+
+/// What administrators may read of everybody's rows; a mark where they may do more.
+const METADATA: &str = "
+select c.relname || ' = ' || string_agg(a.attname, ' ' order by a.attnum)
+    || case when has_any_column_privilege('elohim_metadata', c.oid, 'insert, update, references')
+              or has_table_privilege('elohim_metadata', c.oid, 'delete, truncate, trigger')
+       then '!' else '' end
+from pg_class c join pg_attribute a on a.attrelid = c.oid
+where c.relnamespace = 'public'::regnamespace and c.relkind in ('r', 'p')
+  and a.attnum > 0 and not a.attisdropped
+  and has_column_privilege('elohim_metadata', c.oid, a.attnum, 'select, insert, update')
+group by c.oid, c.relname";
 
 pub(super) async fn complaints(owner: &DatabaseConnection, rules: &Rules) -> Vec<String> {
     let mut found = tables(owner, rules).await;
@@ -130,6 +147,9 @@ pub(super) async fn complaints(owner: &DatabaseConnection, rules: &Rules) -> Vec
     let known: BTreeSet<_> =
         rules.verbs.iter().map(|(table, verbs)| format!("{table} = {verbs}")).collect();
     found.extend(differences(&texts(owner, VERBS).await, known, "verbs"));
+    let known: BTreeSet<_> =
+        rules.metadata.iter().map(|(table, columns)| format!("{table} = {columns}")).collect();
+    found.extend(differences(&texts(owner, METADATA).await, known, "metadata"));
     found
 }
 

@@ -5,14 +5,14 @@
 //! are shown to find what they look for by planting it.
 
 mod catalogue;
-mod doors;
 mod rows;
 mod rules;
+mod sessions;
 
 use sea_orm::{ConnectionTrait, DatabaseConnection, DbErr, QueryResult, Statement};
 use testkit::database::TestDb;
 
-use super::raw;
+use super::{raw, raw_at};
 use rules::Rules;
 
 pub(super) async fn select(
@@ -50,7 +50,7 @@ async fn every_table_and_view_shows_rows_of_the_scope_only() {
 }
 
 /// What a later file might do wrong, each with a word that its complaint must have.
-const MISTAKES: [(&str, &str, &str); 12] = [
+const MISTAKES: [(&str, &str, &str); 14] = [
     (
         "a table without a policy",
         "create table planted (id uuid primary key, tenant_kind text, tenant_id uuid);
@@ -107,6 +107,17 @@ const MISTAKES: [(&str, &str, &str); 12] = [
         "create function planted() returns bigint language sql security definer
              set search_path = pg_catalog, public, pg_temp as 'select 1'",
         "planted",
+    ),
+    (
+        "content that administrators may read",
+        "grant select (title) on work_item to elohim_metadata",
+        "metadata work_item",
+    ),
+    (
+        "a door without a place to look for names",
+        "create or replace function queue_backlog(out number bigint, out oldest bigint)
+             language sql stable security definer as 'select 1::bigint, 1::bigint'",
+        "queue_backlog",
     ),
     ("history that can be changed", "grant delete on audit_event to elohim_app", "audit_event"),
 ];

@@ -12,6 +12,7 @@ pub(super) struct Rules {
     pub(super) wider: Vec<Wider>,
     pub(super) keys: Vec<Key>,
     pub(super) verbs: BTreeMap<String, String>,
+    pub(super) metadata: BTreeMap<String, String>,
 }
 
 #[derive(Deserialize)]
