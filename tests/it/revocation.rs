@@ -151,11 +151,12 @@ async fn nothing_succeeds_after_the_acknowledgement() {
     };
     let custom = carol.permissions().create_role(request).await.unwrap().into_inner();
     let there = bob.over(other.channel());
+    let here = bob.clone();
     let mut cast = Cast { carol, erin, bob, flow, custom };
 
     let stop = Arc::new(AtomicBool::new(false));
     let background = {
-        let (there, flow, stop) = (bob_over(&cast, &other), cast.flow.clone(), stop.clone());
+        let (there, flow, stop) = (there.clone(), cast.flow.clone(), stop.clone());
         tokio::spawn(async move {
             let mut successes: Vec<Success> = Vec::new();
             while !stop.load(Ordering::Relaxed) {
@@ -189,7 +190,7 @@ async fn nothing_succeeds_after_the_acknowledgement() {
             }
         };
         let acknowledged = Instant::now();
-        let callers = [&there, &cast.bob];
+        let callers = [&there, &here];
         let (first, second) = if cycle % 2 == 0 { (0, 1) } else { (1, 0) };
         for at in [first, second] {
             let refused = cast.tries(callers[at]).await.expect_err("a call after the revocation");
@@ -231,8 +232,4 @@ async fn nothing_succeeds_after_the_acknowledgement() {
         let within = |(began, ended): &&Success| *began > acknowledged && *ended < given_back;
         assert!(!successes.iter().any(|call| within(&call)), "a call came through");
     }
-}
-
-fn bob_over(cast: &Cast, other: &testkit::world::Process) -> Person {
-    cast.bob.over(other.channel())
 }
