@@ -1,0 +1,14 @@
+//! The entries of all methods.
+
+mod agent;
+mod office;
+mod people;
+mod workflow;
+
+use crate::entry::Entry;
+
+/// One for each method of the contract.
+pub(crate) fn all() -> Vec<&'static Entry> {
+    let tables = [agent::ENTRIES, workflow::ENTRIES, people::ENTRIES, office::ENTRIES];
+    tables.into_iter().flatten().collect()
+}

@@ -1,0 +1,170 @@
+//! `elohim.workflow.v1`.
+
+use api::workflow::*;
+use prost::Message as _;
+use testkit::world::shapes::{human, item, on as reacting, workflow};
+
+use crate::entry::{Draft, Entry, Parts, on, seen};
+use crate::facts::{Need, Owner};
+use crate::things::Kind;
+
+pub(super) const ENTRIES: &[Entry] = &[
+    Entry::new("workflow.v1.WorkflowService/CreateWorkflow", &[on(Kind::Tenant)], create_workflow)
+        .adjusted(|draft| {
+            if has_triggers(draft) {
+                draft.set_need(0, Need::RowAndBrackets);
+            }
+            true
+        }),
+    Entry::new(
+        "workflow.v1.WorkflowService/GetWorkflow",
+        &[on(Kind::Workflow).unless_over()],
+        |c| GetWorkflowRequest { name: c.name(0) }.encode_to_vec(),
+    ),
+    Entry::new("workflow.v1.WorkflowService/ListWorkflows", &[seen(Kind::Tenant).share(70)], |c| {
+        let (visibility, team) = c.owner(0);
+        let page_size = c.page_size();
+        ListWorkflowsRequest { visibility, team, page_size, ..Default::default() }.encode_to_vec()
+    })
+    .never_denied("what is not held is left out"),
+    Entry::new(
+        "workflow.v1.WorkflowService/DeleteWorkflow",
+        &[on(Kind::SpareWorkflow).unless_over()],
+        |c| {
+            DeleteWorkflowRequest {
+                name: c.name(0),
+                request_id: c.request_id(),
+                ..Default::default()
+            }
+            .encode_to_vec()
+        },
+    ),
+    Entry::new("workflow.v1.TemplateService/ListTemplates", &[], |c| {
+        ListTemplatesRequest { page_size: c.page_size(), ..Default::default() }.encode_to_vec()
+    })
+    .never_denied("everybody may look at what is everyone's")
+    .never_not_found("it names nothing"),
+    Entry::new("workflow.v1.TemplateService/GetTemplate", &[on(Kind::Template)], |c| {
+        GetTemplateRequest { name: c.name(0) }.encode_to_vec()
+    }),
+    Entry::new(
+        "workflow.v1.TemplateService/InstantiateTemplate",
+        &[seen(Kind::Template).with(Need::Brackets), on(Kind::Tenant)],
+        |c| {
+            let (visibility, team) = c.owner(1);
+            InstantiateTemplateRequest {
+                name: c.name(0),
+                visibility,
+                team,
+                validate_only: c.one_in(2),
+                request_id: c.request_id(),
+                ..Default::default()
+            }
+            .encode_to_vec()
+        },
+    )
+    // Agent stages are not allowed on everyone's boards.
+    .certain(|draft| draft.owner(1) != Some(&Owner::Global)),
+    Entry::new(
+        "workflow.v1.WorkItemService/CreateWorkItem",
+        &[on(Kind::Workflow).unless_over(), seen(Kind::Repository).share(30)],
+        |c| {
+            let made = WorkItem { repository: c.name(1), ..item(&c.name(0), "New") };
+            CreateWorkItemRequest { work_item: Some(made), request_id: c.request_id() }
+                .encode_to_vec()
+        },
+    ),
+    Entry::new("workflow.v1.WorkItemService/GetWorkItem", &[on(Kind::Item)], |c| {
+        GetWorkItemRequest { name: c.name(0) }.encode_to_vec()
+    }),
+    Entry::new(
+        "workflow.v1.WorkItemService/ListWorkItems",
+        &[seen(Kind::Workflow).share(70)],
+        |c| {
+            ListWorkItemsRequest {
+                workflow: c.name(0),
+                page_size: c.page_size(),
+                ..Default::default()
+            }
+            .encode_to_vec()
+        },
+    )
+    .never_denied("what is not held is left out"),
+    Entry::new("workflow.v1.WorkItemService/ClaimWorkItem", &[on(Kind::ToClaim)], |c| {
+        ClaimWorkItemRequest { name: c.name(0), request_id: c.request_id(), ..Default::default() }
+            .encode_to_vec()
+    }),
+    Entry::new("workflow.v1.WorkItemService/StartWorkItem", &[on(Kind::ToStart)], |c| {
+        StartWorkItemRequest { name: c.name(0), request_id: c.request_id(), ..Default::default() }
+            .encode_to_vec()
+    }),
+    Entry::new("workflow.v1.WorkItemService/CompleteStage", &[on(Kind::ToComplete)], |c| {
+        CompleteStageRequest {
+            name: c.name(0),
+            stage_id: c.item(0).stage_id,
+            request_id: c.request_id(),
+            ..Default::default()
+        }
+        .encode_to_vec()
+    }),
+    Entry::new("workflow.v1.WorkItemService/CancelWorkItem", &[on(Kind::ToCancel)], |c| {
+        CancelWorkItemRequest { name: c.name(0), request_id: c.request_id(), ..Default::default() }
+            .encode_to_vec()
+    }),
+    Entry::new("workflow.v1.WorkItemService/ListTransitions", &[on(Kind::Item)], |c| {
+        ListTransitionsRequest { parent: c.name(0), page_size: c.page_size(), ..Default::default() }
+            .encode_to_vec()
+    }),
+    Entry::new("workflow.v1.WorkItemService/ReviewRecommendation", &[on(Kind::ToReview)], review),
+    Entry::new("workflow.v1.WorkItemService/RerunAgentAssist", &[on(Kind::ToRerun)], |c| {
+        RerunAgentAssistRequest {
+            name: c.name(0),
+            request_id: c.request_id(),
+            ..Default::default()
+        }
+        .encode_to_vec()
+    }),
+    Entry::new("workflow.v1.EventService/ListTriggerFirings", &[on(Kind::Workflow)], |c| {
+        ListTriggerFiringsRequest {
+            parent: c.name(0),
+            page_size: c.page_size(),
+            ..Default::default()
+        }
+        .encode_to_vec()
+    }),
+    Entry::new("workflow.v1.AnalyticsService/GetWorkflowAnalytics", &[on(Kind::Workflow)], |c| {
+        GetWorkflowAnalyticsRequest { name: c.name(0) }.encode_to_vec()
+    }),
+];
+
+/// One in three definitions reacts to events, which needs what the brackets say.
+fn has_triggers(draft: &Draft) -> bool {
+    draft.dice.is_multiple_of(3)
+}
+
+fn create_workflow(c: &Parts<'_>) -> Vec<u8> {
+    let (visibility, team) = c.owner(0);
+    let mut made = Workflow { visibility, team, ..workflow("New", "", [human("do")]) };
+    if has_triggers(c.draft) {
+        made = reacting(made, &["agent.plan.completed"]);
+        for trigger in &mut made.triggers {
+            trigger.enabled = false;
+        }
+        return CreateWorkflowRequest { workflow: Some(made), ..Default::default() }
+            .encode_to_vec();
+    }
+    CreateWorkflowRequest { workflow: Some(made), request_id: c.request_id() }.encode_to_vec()
+}
+
+fn review(c: &Parts<'_>) -> Vec<u8> {
+    let item = c.item(0);
+    ReviewRecommendationRequest {
+        name: item.name,
+        recommendation_hash: item.recommendation.map(|shown| shown.hash).unwrap_or_default(),
+        verdict: Verdict::Accept.into(),
+        etag: item.etag,
+        request_id: c.request_id(),
+        ..Default::default()
+    }
+    .encode_to_vec()
+}
