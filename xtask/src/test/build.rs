@@ -37,22 +37,34 @@ impl std::fmt::Display for Test {
 
 /// Builds all targets of the workspace and asks each test binary for its tests.
 pub(super) fn everything() -> Result<Built> {
-    let mut command = workspace::cargo();
-    command.arg("build").args(SELECTION);
-    command.args(["--all-targets", "--message-format=json-render-diagnostics"]);
-    let messages = workspace::output_of(&mut command)?;
-    let artifacts = executables(&messages)?;
-    let program = artifacts
-        .iter()
-        .find(|artifact| !artifact.is_test && artifact.kind == "bin" && artifact.target == PROGRAM)
-        .map(|artifact| artifact.executable.clone())
-        .with_context(|| format!("the workspace builds no program named {PROGRAM}"))?;
+    let artifacts = build()?;
+    let program = found(&artifacts, "bin", PROGRAM)?;
     let mut tests = Vec::new();
     for artifact in artifacts.iter().filter(|artifact| artifact.is_test) {
         tests.extend(artifact.tests()?);
     }
     tests.sort();
     Ok(Built { program, tests })
+}
+
+/// Builds all targets of the workspace; the path of one of its programs.
+pub(crate) fn program(kind: &str, name: &str) -> Result<PathBuf> {
+    found(&build()?, kind, name)
+}
+
+fn build() -> Result<Vec<Artifact>> {
+    let mut command = workspace::cargo();
+    command.arg("build").args(SELECTION);
+    command.args(["--all-targets", "--message-format=json-render-diagnostics"]);
+    executables(&workspace::output_of(&mut command)?)
+}
+
+fn found(artifacts: &[Artifact], kind: &str, name: &str) -> Result<PathBuf> {
+    let is_it = |artifact: &&Artifact| {
+        !artifact.is_test && artifact.kind == kind && artifact.target == name
+    };
+    let found = artifacts.iter().find(is_it).map(|artifact| artifact.executable.clone());
+    found.with_context(|| format!("the workspace builds no {kind} named {name}"))
 }
 
 #[derive(Debug, PartialEq, Eq)]

@@ -16,6 +16,8 @@ use crate::pg::{Cluster, URL_VARIABLE};
 use crate::{exit_code, workspace};
 use build::Built;
 
+pub(crate) use build::program;
+
 /// The variable by which crash tests learn which program to start as a child.
 const PROGRAM_VARIABLE: &str = "ELOHIM_BIN";
 /// Selects all targets of all packages; doc tests are run on their own.
@@ -51,13 +53,13 @@ pub(crate) fn run(words: &[String]) -> Result<u8> {
 }
 
 /// A server of our own, or the one that the caller's environment names.
-enum Postgres {
+pub(crate) enum Postgres {
     Ours(Cluster),
     Given(String),
 }
 
 impl Postgres {
-    fn provide() -> Result<Self> {
+    pub(crate) fn provide() -> Result<Self> {
         if let Ok(url) = std::env::var(URL_VARIABLE) {
             eprintln!("using the Postgres that {URL_VARIABLE} names");
             return Ok(Self::Given(url));
@@ -65,7 +67,7 @@ impl Postgres {
         Ok(Self::Ours(Cluster::start()?))
     }
 
-    fn url(&self) -> String {
+    pub(crate) fn url(&self) -> String {
         match self {
             Self::Ours(cluster) => cluster.url(),
             Self::Given(url) => url.clone(),

@@ -3,7 +3,7 @@
 use audit::AuditEvent;
 use events::Once;
 use permissions::{CodeUse, Grant};
-use primitives::{Page, PageRequest, RepositoryId, SessionId, Tenant, WorkItemId};
+use primitives::{Checked, Page, PageRequest, RepositoryId, SessionId, Tenant, WorkItemId};
 
 use super::deps::{AgentDeps, remember, replay};
 use super::repositories::admitted;
@@ -29,11 +29,13 @@ impl Sessions {
         Self { deps }
     }
 
+    /// Opens a session, once whatever else the caller sent (`arguments`) is judged too.
     #[tracing::instrument(name = "sessions.create", skip_all, fields(user.id = %grant.user()))]
     pub async fn create(
         &self,
         grant: &Grant<CodeUse>,
         args: SessionArgs,
+        arguments: Checked<()>,
         once: Option<&Once>,
     ) -> Result<Session, AgentError> {
         let names = TargetNames {
@@ -42,6 +44,7 @@ impl Sessions {
             work_item: args.work_item,
         };
         let target = self.deps.target(grant, names).await?;
+        arguments?;
         let now = self.deps.clock.now();
         let row = grant.own(Session {
             id: SessionId::generate(),

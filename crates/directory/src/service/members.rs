@@ -122,17 +122,20 @@ impl Members {
         let place = AssignmentScope::Team(team);
         let own = tx.roles_of(team).await?;
         let grants = Grants { table: self.deps.authorizer.roles(), own: &own };
-        let levels = grants.of(&role).ok_or(NO_ROLE)?;
         let held = tx.holdings_in(place, now).await?;
+        let appoints = appoints.filter(|_| is_first_admin(&grants, &role, &held));
+        if manages.is_none() && appoints.is_none() {
+            return Err(denied.into());
+        }
+        // What can be given, and to whom, is looked for by those alone who may give something.
+        let levels = grants.of(&role).ok_or(NO_ROLE)?;
+        let user = find(tx.as_mut(), &whom).await?.filter(|user| user.active).ok_or(NO_USER)?;
         let right = match (manages, appoints, caller.may_grant(place, levels)) {
             (Some(manages), _, Ok(())) => Right::Manages(manages),
-            (_, Some(appoints), _) if is_first_admin(&grants, &role, &held) => {
-                Right::Appoints(appoints)
-            }
-            (Some(_), _, Err(above)) => return Err(above.into()),
-            (None, ..) => return Err(denied.into()),
+            (_, Some(appoints), _) => Right::Appoints(appoints),
+            (_, None, Err(above)) => return Err(above.into()),
+            (None, None, Ok(())) => return Err(denied.into()),
         };
-        let user = find(tx.as_mut(), &whom).await?.filter(|user| user.active).ok_or(NO_USER)?;
         if held.iter().any(|held| held.user == user.id) {
             let text = "the user is in the team already: give a further role with AssignRole";
             return Err(DirectoryError::wrong_state("ALREADY_MEMBER", text));

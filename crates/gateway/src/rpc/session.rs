@@ -31,12 +31,7 @@ impl SessionService for Rpc {
         let made = call
             .run(|grant: Grant<CodeUse>| async move {
                 let services = self.services();
-                if let Err(refused) = retry.check() {
-                    // Who may not see the repository learns nothing from his arguments.
-                    services.repositories.get(&grant, arguments.repository).await?;
-                    return Err(AgentError::from(refused));
-                }
-                services.sessions.create(&grant, arguments, retry.once()).await
+                services.sessions.create(&grant, arguments, retry.check(), retry.once()).await
             })
             .await?;
         Ok(Response::new(session::session(made, None)))
