@@ -8,6 +8,7 @@
 pub mod answers;
 pub mod codec;
 pub mod limit;
+mod parts;
 mod refusal;
 
 pub use refusal::ERROR_DOMAIN;

@@ -19,6 +19,13 @@ pub(crate) fn too_large(limit: usize) -> Status {
     with_reason(Code::ResourceExhausted, "MESSAGE_TOO_LARGE", &text)
 }
 
+/// `RESOURCE_EXHAUSTED`/`MESSAGE_TOO_LARGE`: the message has more than `limit` messages and
+/// texts in it.
+pub(crate) fn too_many_parts(limit: usize) -> Status {
+    let text = format!("a message may have at most {limit} messages and texts in it");
+    with_reason(Code::ResourceExhausted, "MESSAGE_TOO_LARGE", &text)
+}
+
 pub(crate) fn with_reason(code: Code, reason: &str, text: &str) -> Status {
     let details = ErrorDetails::with_error_info(reason, ERROR_DOMAIN, HashMap::new());
     Status::with_error_details(code, text, details)

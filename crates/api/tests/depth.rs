@@ -1,4 +1,4 @@
-//! How deep the data of a request may be, through the codec that the servers use.
+//! How deep the data of a request may be and how many parts it may have, through the codec that the servers use.
 
 use api::workflow::{CreateWorkItemRequest, WorkItem};
 use http_body_util::Full;
@@ -66,4 +66,17 @@ async fn deeper_is_malformed_and_leaves_the_stack_alone() {
         assert_eq!(status.code(), Code::InvalidArgument);
         assert_eq!(status.get_details_error_info().unwrap().reason, "MALFORMED_MESSAGE");
     }
+}
+
+#[tokio::test]
+async fn a_request_of_very_many_small_parts_is_too_large() {
+    // Two bytes each: an empty tag.
+    let tags = |count| {
+        let work_item = Some(WorkItem { tags: vec![String::new(); count], ..WorkItem::default() });
+        CreateWorkItemRequest { work_item, ..CreateWorkItemRequest::default() }.encode_to_vec()
+    };
+    assert!(decode(&tags(100_000)).await.is_ok());
+    let status = decode(&tags(1_000_000)).await.unwrap_err();
+    assert_eq!(status.code(), Code::ResourceExhausted);
+    assert_eq!(status.get_details_error_info().unwrap().reason, "MESSAGE_TOO_LARGE");
 }
