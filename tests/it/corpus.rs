@@ -56,8 +56,8 @@ testkit::on_both! {
     async fn calls(db: TestDb) {
         let mut court = Court::on(db).await;
         for (shown, input) in inputs("calls") {
-            // Shown when the call is judged to be wrong.
-            println!("{shown}");
+            // Shown when the test fails.
+            eprintln!("{shown}");
             court.hears(&input).await;
         }
         assert_eq!(testkit::world::panics(), Vec::<String>::new());

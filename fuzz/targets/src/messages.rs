@@ -6,7 +6,7 @@
 use bytes::Bytes;
 use futures::FutureExt as _;
 use http_body_util::StreamBody;
-use prost::Message;
+use prost::{Message, Name};
 use tonic::body::Body;
 use tonic::codec::{Codec as _, CompressionEncoding, Streaming};
 use tonic::{Code, Status};
@@ -72,7 +72,7 @@ fn framed(body: &[u8]) -> Vec<u8> {
     [&[0], &length.to_be_bytes()[..], body].concat()
 }
 
-fn check<M: Message + Default + PartialEq + 'static>(sent: &Sent<'_>) {
+fn check<M: Message + Name + Default + PartialEq + 'static>(sent: &Sent<'_>) {
     let bytes = if sent.raw { sent.body.to_vec() } else { framed(sent.body) };
     let (messages, refused) = received::<M>(bytes, sent);
     if let Some(status) = &refused {
@@ -107,7 +107,7 @@ fn check<M: Message + Default + PartialEq + 'static>(sent: &Sent<'_>) {
 }
 
 /// What a server would read: the messages, and the refusal that ended them.
-fn received<M: Message + Default + 'static>(
+fn received<M: Message + Name + Default + 'static>(
     bytes: Vec<u8>,
     sent: &Sent<'_>,
 ) -> (Vec<M>, Option<Status>) {
