@@ -5,6 +5,7 @@ use audit::port::AuditError;
 use audit::{AuditEvent, AuditTrail, SealedRecord};
 use events::{EventError, EventRecord, Once, Outbox, Requests};
 use primitives::Timestamp;
+use sea_orm::sea_query::InsertStatement;
 use sea_orm::{ColumnTrait, EntityTrait, QueryFilter};
 use serde_json::Value;
 
@@ -35,30 +36,51 @@ fn audit_rows(event: &AuditEvent) -> (audit_event::Model, audit_payload::Model) 
     (row, audit_payload::Model { event_id: id, payload, salt: salt.to_vec() })
 }
 
+/// What adds records.
+pub(crate) fn record_writes(events: &[AuditEvent]) -> Vec<Write> {
+    if events.is_empty() {
+        return Vec::new();
+    }
+    let (rows, payloads): (Vec<_>, Vec<_>) = events.iter().map(audit_rows).unzip();
+    [Write::new(insert(rows), events.len()), Write::new(insert(payloads), events.len())].into()
+}
+
+/// What remembers an answer.
+pub(crate) fn answer_insert(
+    once: &Once,
+    answer: &Value,
+    now: Timestamp,
+) -> Result<InsertStatement> {
+    Ok(insert(vec![request_record::Model {
+        principal_id: once.principal.as_uuid(),
+        method: once.method.into(),
+        request_key: once.key,
+        body_hash: once.body_hash.to_vec(),
+        answer: to_json(answer)?,
+        created_at: now.as_micros(),
+    }]))
+}
+
 impl Tx {
     pub(crate) async fn add_records(&mut self, events: &[AuditEvent]) -> Result<()> {
-        if events.is_empty() {
-            return Ok(());
-        }
-        let (rows, payloads): (Vec<_>, Vec<_>) = events.iter().map(audit_rows).unzip();
-        let expected = events.len();
-        self.write_all(vec![
-            Write::new(insert(rows), expected),
-            Write::new(insert(payloads), expected),
-        ])
-        .await
+        self.write_all(record_writes(events)).await
     }
 
     async fn add_events(&mut self, events: Vec<EventRecord>) -> Result<()> {
+        let writes = self.event_writes(&events)?;
+        self.wakes |= !writes.is_empty();
+        self.write_all(writes).await
+    }
+
+    /// What adds events; whoever runs it wakes the workers by its commit.
+    pub(crate) fn event_writes(&self, events: &[EventRecord]) -> Result<Vec<Write>> {
         if events.is_empty() {
-            return Ok(());
+            return Ok(Vec::new());
         }
         let rows = events.iter().map(outbox_row).collect::<Result<Vec<_>>>()?;
         // Due by the database's clock, which is the one that claims look at.
         let due = (outbox::Column::DueAt, self.storage.dialect().now());
-        self.run(&insert_with(rows, &[due])).await?;
-        self.wakes = true;
-        Ok(())
+        Ok(vec![Write::new(insert_with(rows, &[due]), events.len())])
     }
 
     async fn find_answer(&self, once: &Once) -> Result<Option<request_record::Model>> {
@@ -125,15 +147,8 @@ impl Requests for Tx {
         answer: &Value,
         now: Timestamp,
     ) -> std::result::Result<(), EventError> {
-        let row = request_record::Model {
-            principal_id: once.principal.as_uuid(),
-            method: once.method.into(),
-            request_key: once.key,
-            body_hash: once.body_hash.to_vec(),
-            answer: to_json(answer)?,
-            created_at: now.as_micros(),
-        };
-        self.run(&insert(vec![row])).await.map_err(|fault| match fault {
+        let insert = answer_insert(once, answer, now)?;
+        self.run(&insert).await.map_err(|fault| match fault {
             Fault::Taken(_) => EventError::Raced,
             fault => fault.into(),
         })?;

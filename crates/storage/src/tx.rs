@@ -11,7 +11,7 @@
 use permissions::Scope;
 use sea_orm::sea_query::{
     Alias, Asterisk, CommonTableExpression, Expr, Func, Query, SelectStatement, SubQueryStatement,
-    WithClause,
+    UpdateStatement, WithClause,
 };
 use sea_orm::{
     ConnectionTrait, DatabaseExecutor, DatabaseTransaction, ExprTrait, Statement, StatementBuilder,
@@ -93,11 +93,6 @@ impl Storage {
         begun.await.map_err(ended)?
     }
 
-    /// The same under its former name.
-    pub(crate) async fn begin_unchecked(&self) -> Result<Tx> {
-        self.begin_directory().await
-    }
-
     /// Begins to read what `scope` sees; compares the stored epoch as writing does.
     pub(crate) async fn read(&self, scope: &Scope) -> Result<Read> {
         let read = self.begin_read().await?;
@@ -157,9 +152,7 @@ impl Tx {
     pub(crate) async fn commit_now(self) -> Result<()> {
         let Self { open, storage, wakes, broken } = self;
         if broken {
-            return Err(Fault::Internal(
-                "a transaction was used after one of its writes failed".into(),
-            ));
+            return Err(used_after_failure());
         }
         let committed = tokio::spawn(async move {
             open.commit().await?;
@@ -185,6 +178,9 @@ impl Tx {
     /// change its number of rows; if one does not, somebody else was faster and the
     /// transaction can only be dropped.
     pub(crate) async fn write_all(&mut self, writes: Vec<Write>) -> Result<()> {
+        if self.broken {
+            return Err(used_after_failure());
+        }
         self.broken = true;
         match (self.storage.dialect(), writes.len()) {
             (Dialect::Postgres, 2..) => self.write_together(writes).await?,
@@ -236,12 +232,13 @@ impl Tx {
 
     /// Raises the policy epoch: every grant made before is asked again.
     pub(crate) async fn raise_epoch(&self) -> Result<()> {
-        let update = Query::update()
-            .table("policy_epoch")
-            .value("epoch", Expr::col("epoch").add(1))
-            .to_owned();
-        self.run_one(&update).await
+        self.run_one(&epoch_raise()).await
     }
+}
+
+/// What raises the policy epoch.
+pub(crate) fn epoch_raise() -> UpdateStatement {
+    Query::update().table("policy_epoch").value("epoch", Expr::col("epoch").add(1)).to_owned()
 }
 
 fn build(dialect: Dialect, statement: &SubQueryStatement) -> Statement {
@@ -266,6 +263,10 @@ fn returning(statement: SubQueryStatement) -> SubQueryStatement {
             other
         }
     }
+}
+
+fn used_after_failure() -> Fault {
+    Fault::Internal("a transaction was used after one of its writes failed".into())
 }
 
 fn ended(error: JoinError) -> Fault {

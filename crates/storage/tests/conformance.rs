@@ -22,7 +22,8 @@ async fn stand(db: &TestDb) -> Stand {
         admin: storage.clone(),
         policy: storage.clone(),
         audit: storage.clone(),
-        retention: storage,
+        retention: storage.clone(),
+        limits: storage,
     })
     .await
 }
@@ -121,11 +122,49 @@ suites! {
         a_run_recommends_once,
         figures_count_one_workflow,
     ;
+    departures:
+        live_runs_are_found_by_person_and_owner,
+        cancelled_runs_are_lost_and_told_of,
+        foreign_runs_are_not_stopped,
+        held_items_are_found_whoever_owns_them,
+    ;
+    limits:
+        a_burst_is_given_and_then_the_rate,
+        racing_processes_share_one_rate,
+        rested_callers_are_forgotten,
+    ;
+    directory:
+        rows_come_back_as_they_were_stored,
+        names_are_taken_once,
+        a_stale_version_saves_nothing,
+        what_changes_a_right_raises_the_epoch,
+        an_older_epoch_opens_nothing,
+        racing_changes_are_made_one_after_the_other,
+        dropped_changes_leave_nothing,
+        belongings_are_counted_out_of_scope,
+        a_change_is_told_to_whoever_it_is_about,
+    ;
+    directory_lists:
+        users_are_listed_newest_first,
+        teams_are_read_within_reach,
+        members_are_listed_once,
+    ;
+    roles:
+        roles_come_back_as_they_were_stored,
+        slugs_and_versions_of_roles_are_minded,
+        a_removed_role_leaves_nothing_held,
+        roles_are_listed_of_seen_teams,
+        a_role_is_held_once_in_a_place,
+        holdings_are_of_active_users_now,
+        holdings_are_removed_exactly,
+        holdings_are_paged,
+    ;
     people:
         seeding_is_idempotent,
         a_person_sees_himself_and_his_teams,
         every_change_raises_the_epoch,
         assignments_come_back_as_they_were_given,
+        a_deleted_team_grants_nothing,
     ;
     records:
         records_come_back_as_they_were_written,

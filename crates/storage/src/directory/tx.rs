@@ -23,17 +23,23 @@ use uuid::Uuid;
 use crate::fault::{Fault, Result};
 use crate::reach::{Reach, opening};
 use crate::row::narrow;
-use crate::tx::Write;
+use crate::trail::{answer_insert, record_writes};
+use crate::tx::{Write, epoch_raise};
 use crate::visibility::{column, constant, owned};
 use crate::{Storage, Tx};
 
-/// An open change of the directory.
+/// An open change of the directory. What is noted of it is written at its end, together.
 pub(super) struct DirectoryWrite {
     pub(super) tx: Tx,
-    /// Whose rows are touched: records and events are filed under whoever they are about.
+    /// Whose rows are reached, and at the end those of teams that something is noted for.
     reach: Reach,
+    is_wider: bool,
     /// A right was changed.
     pub(super) changes_rights: bool,
+    /// Notes among the rows that are reached…
+    notes: Vec<Write>,
+    /// …and those filed under other people alone.
+    personal: BTreeMap<UserId, Vec<Write>>,
 }
 
 impl Storage {
@@ -56,20 +62,38 @@ impl DirectoryWrite {
         if stored > scope.epoch() {
             return Err(Fault::PolicyMoved(stored));
         }
-        Ok(Self { tx, reach, changes_rights: false })
+        Ok(Self::of(tx, reach))
     }
 
     /// For the server itself, on nobody's behalf and at whatever epoch there is.
     pub(super) async fn begin_first(storage: &Storage, reach: Reach) -> Result<Self> {
         let (tx, _) = storage.hold_policy(Some(&reach)).await?;
-        Ok(Self { tx, reach, changes_rights: false })
+        Ok(Self::of(tx, reach))
+    }
+
+    fn of(tx: Tx, reach: Reach) -> Self {
+        Self {
+            tx,
+            reach,
+            is_wider: false,
+            changes_rights: false,
+            notes: Vec::new(),
+            personal: BTreeMap::new(),
+        }
     }
 
     pub(super) async fn finish(self) -> Result<()> {
-        if self.changes_rights {
-            self.tx.raise_epoch().await?;
+        let Self { mut tx, reach, is_wider, changes_rights, mut notes, personal } = self;
+        if is_wider {
+            tx.enter(&reach).await?;
         }
-        self.tx.commit_now().await
+        notes.extend(changes_rights.then(|| Write::new(epoch_raise(), 1)));
+        tx.write_all(notes).await?;
+        for (user, notes) in personal {
+            tx.enter(&Reach::of_tenant(Tenant::Person(user))).await?;
+            tx.write_all(notes).await?;
+        }
+        tx.commit_now().await
     }
 
     /// Changes or adds exactly so many rows; if it does not, the transaction is of no use.
@@ -77,40 +101,40 @@ impl DirectoryWrite {
         self.tx.write_all(vec![write]).await
     }
 
-    /// Reaches rows of these teams, too.
-    async fn reach_teams(&mut self, owners: impl Iterator<Item = Tenant>) -> Result<()> {
-        let mut is_wider = false;
-        for owner in owners {
-            if let Tenant::Team(team) = owner {
-                is_wider |= self.reach.add_team(team);
-            }
-        }
-        if is_wider { self.tx.enter(&self.reach).await } else { Ok(()) }
-    }
-
-    /// Divides what is to be written into what is reached with the caller's rows and what is
-    /// other people's own.
-    fn by_person<T>(
-        &self,
-        values: Vec<T>,
+    /// Keeps what is to be written of each owner's notes.
+    fn note<T>(
+        &mut self,
+        notes: Vec<T>,
         owner: impl Fn(&T) -> Tenant,
-    ) -> (Vec<T>, BTreeMap<UserId, Vec<T>>) {
+        writes: impl Fn(&Tx, &[T]) -> Result<Vec<Write>>,
+    ) -> Result<()> {
         let mut reached = Vec::new();
         let mut personal: BTreeMap<UserId, Vec<T>> = BTreeMap::new();
-        for value in values {
-            match owner(&value) {
+        for note in notes {
+            match owner(&note) {
                 Tenant::Person(user) if !self.reach.is_of(user) => {
-                    personal.entry(user).or_default().push(value);
+                    personal.entry(user).or_default().push(note);
+                    continue;
                 }
-                _ => reached.push(value),
+                Tenant::Team(team) => self.is_wider |= self.reach.add_team(team),
+                Tenant::Person(_) | Tenant::Global => {}
             }
+            reached.push(note);
         }
-        (reached, personal)
+        self.notes.extend(writes(&self.tx, &reached)?);
+        for (user, notes) in personal {
+            let writes = writes(&self.tx, &notes)?;
+            self.personal.entry(user).or_default().extend(writes);
+        }
+        Ok(())
     }
 
     pub(super) async fn count_belongings(&mut self, team: TeamId) -> Result<Belongings> {
         let owner = Tenant::Team(team);
-        self.reach_teams(std::iter::once(owner)).await?;
+        self.is_wider |= self.reach.add_team(team);
+        if std::mem::take(&mut self.is_wider) {
+            self.tx.enter(&self.reach).await?;
+        }
         let row = self.tx.open.query_one(&belongings(owner)).await?;
         let row = row.ok_or_else(|| Fault::Internal("a SELECT of counts gave no row".into()))?;
         let row = BelongingsRow::from_query_result(&row, "")?;
@@ -161,34 +185,16 @@ pub(super) fn raising(table: &'static str, id: Uuid, version: i64) -> UpdateStat
 #[async_trait]
 impl AuditTrail for DirectoryWrite {
     async fn record(&mut self, events: Vec<AuditEvent>) -> std::result::Result<(), AuditError> {
-        self.reach_teams(events.iter().map(|event| event.tenant)).await?;
-        let (reached, personal) = self.by_person(events, |event| event.tenant);
-        self.tx.record(reached).await?;
-        if personal.is_empty() {
-            return Ok(());
-        }
-        for (user, events) in personal {
-            self.tx.enter(&Reach::of_tenant(Tenant::Person(user))).await?;
-            self.tx.record(events).await?;
-        }
-        Ok(self.tx.enter(&self.reach).await?)
+        let writes = |_: &Tx, events: &[AuditEvent]| Ok(record_writes(events));
+        Ok(self.note(events, |event| event.tenant, writes)?)
     }
 }
 
 #[async_trait]
 impl Outbox for DirectoryWrite {
     async fn publish(&mut self, events: Vec<EventRecord>) -> std::result::Result<(), EventError> {
-        self.reach_teams(events.iter().map(|event| event.tenant)).await?;
-        let (reached, personal) = self.by_person(events, |event| event.tenant);
-        self.tx.publish(reached).await?;
-        if personal.is_empty() {
-            return Ok(());
-        }
-        for (user, events) in personal {
-            self.tx.enter(&Reach::of_tenant(Tenant::Person(user))).await?;
-            self.tx.publish(events).await?;
-        }
-        Ok(self.tx.enter(&self.reach).await?)
+        self.tx.wakes |= !events.is_empty();
+        Ok(self.note(events, |event| event.tenant, Tx::event_writes)?)
     }
 }
 
@@ -204,6 +210,7 @@ impl Requests for DirectoryWrite {
         answer: &Value,
         now: Timestamp,
     ) -> std::result::Result<(), EventError> {
-        self.tx.remember(once, answer, now).await
+        self.notes.push(Write::new(answer_insert(once, answer, now)?, 1));
+        Ok(())
     }
 }

@@ -4,6 +4,7 @@ use std::future::Future;
 use std::task::Poll;
 use std::time::Duration;
 
+use audit::AuditEvent;
 use permissions::{ItemsCreate, ItemsEdit, WorkflowsCreate};
 use primitives::PageRequest;
 use sea_orm::ConnectionTrait;
@@ -158,6 +159,9 @@ testkit::on_both! {
             entered: None,
         };
         assert!(matches!(tx.save_move(&step).await, Err(StoreError::Stale)));
+        let caller = stand.caller(stand.alice);
+        let event = AuditEvent::of(&caller, values::at(1), stand.team(), "test.done", "");
+        assert!(tx.record(vec![event]).await.is_err(), "a later write does not mend it");
         assert!(tx.commit().await.is_err());
 
         let moves = storage.list_transitions(&scope, item.id, PageRequest::first()).await.unwrap();

@@ -9,12 +9,15 @@
 
 pub mod agent;
 pub mod departures;
+pub mod directory;
+pub mod directory_lists;
 pub mod items;
 pub mod limits;
 pub mod outbox;
 pub mod people;
 pub mod records;
 pub mod requests;
+pub mod roles;
 pub mod runs;
 pub mod transactions;
 pub mod values;
@@ -25,8 +28,8 @@ use std::sync::Arc;
 use agent_core::port::queue::RunQueue;
 use agent_core::port::store::{AgentStore, AgentTx};
 use audit::port::AuditReader;
-use directory::store::{DirectoryStore, PolicyAdmin};
-use directory::{NewAssignment, SeedTeam, SeedUser};
+use ::directory::store::{DirectoryStore, PolicyAdmin};
+use ::directory::{NewAssignment, SeedTeam, SeedUser};
 use events::port::Retention;
 use events::{OutboxQueue, SharedLimits};
 use permissions::{

@@ -3,9 +3,11 @@
 //! [`PolicySource`](permissions::PolicySource): people, and the epoch that tells of changes.
 
 use directory::{NewAssignment, SeedTeam, SeedUser};
-use permissions::{AssignmentScope, CodeEdit, ItemsCreate, Permission};
+use permissions::{AssignmentScope, CodeEdit, ItemsCreate, Permission, Role};
 use primitives::{TeamId, Tenant, UserId};
 
+use super::directory::{change, clear, current, delete_team, founder};
+use super::roles::{held, team_role};
 use super::values::{at, never};
 use super::{Stand, agent};
 
@@ -114,4 +116,36 @@ pub async fn assignments_come_back_as_they_were_given(stand: Stand) {
     assert_eq!(held[0].expires_at, given.expires_at);
     let erin = policy.users.iter().find(|user| user.user == stand.erin).unwrap();
     assert_eq!((erin.subject.as_deref(), erin.active, erin.may_apply), (Some("erin"), true, true));
+}
+
+/// Of a deleted team nothing is left in anybody's rights, and nothing is shown.
+pub async fn a_deleted_team_grants_nothing(stand: Stand) {
+    let founder = founder(&stand).await;
+    let own = team_role(stand.core, "reviewer");
+    let core = AssignmentScope::Team(stand.core);
+    let reviews = held(stand.dave, core, Role::Custom(own.id));
+    let mut tx = change(&stand, stand.erin).await;
+    tx.add_role(clear(&founder, own.clone())).await.unwrap();
+    tx.put_holding(clear(&founder, reviews)).await.unwrap();
+    tx.commit().await.unwrap();
+    stand.authorizer.refresh().await.unwrap();
+    let alice = stand.caller(stand.alice);
+    assert!(alice.holds::<ItemsCreate>(stand.team()));
+    let policy = stand.ports.policy.load_policy().await.unwrap();
+    assert_eq!(policy.roles.len(), 1);
+
+    delete_team(&stand, stand.core).await;
+    let alice = current(&stand, stand.alice).await;
+    assert!(alice.teams().is_empty());
+    assert!(!alice.holds::<ItemsCreate>(stand.team()));
+    let policy = stand.ports.policy.load_policy().await.unwrap();
+    assert!(policy.assignments.iter().all(|held| held.scope != core));
+    assert!(policy.assignments.iter().any(|held| held.scope == AssignmentScope::System));
+    assert!(policy.roles.is_empty());
+    assert_eq!(policy.users.len(), 5, "people stay");
+    let shown = stand.ports.directory.person(&alice).await.unwrap().unwrap();
+    assert!(shown.teams.is_empty());
+    let dave = current(&stand, stand.dave).await;
+    let shown = stand.ports.directory.person(&dave).await.unwrap().unwrap();
+    assert_eq!(shown.teams.len(), 1, "other teams stay");
 }
