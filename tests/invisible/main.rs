@@ -75,10 +75,10 @@ async fn probes(world: &World) -> Vec<Probe> {
         "elohim.workflow.v1.WorkflowService/GetWorkflow": GetWorkflowRequest { name } flow.clone();
         "elohim.workflow.v1.WorkItemService/GetWorkItem": GetWorkItemRequest { name } work.clone();
         "elohim.workflow.v1.WorkItemService/ListTransitions":
-            ListTransitionsRequest { work_item } work.clone();
+            ListTransitionsRequest { parent } work.clone();
         "elohim.workflow.v1.WorkItemService/ClaimWorkItem": ClaimWorkItemRequest { name } work;
         "elohim.workflow.v1.AnalyticsService/GetWorkflowAnalytics":
-            GetWorkflowAnalyticsRequest { workflow } flow;
+            GetWorkflowAnalyticsRequest { name } flow;
         "elohim.agent.v1.SessionService/GetSession": GetSessionRequest { name } session;
         "elohim.agent.v1.RepositoryService/GetRepository":
             GetRepositoryRequest { name } repository;

@@ -169,6 +169,18 @@ testkit::on_both! {
         bench.is_refused(&item, AutoApplyGuard::AccountableHuman, "unknown: not active").await;
     }
 
+    /// A program answers for nothing, even with every right.
+    async fn accountable_program(db: TestDb) {
+        let bench = Bench::start(db).await;
+        let [carol, erin] = bench.world.people(["carol", "erin"]);
+        let ci = crate::directory::new_service(&erin, "ci").await;
+        let ci = bench.world.known_as("ci", &ci);
+        crate::directory::adds(&carol, &carol.team, &ci.user, "admin").await.unwrap();
+        let item = bench.enters(&ci).await;
+        bench.is_refused(&item, AutoApplyGuard::AccountableHuman, "a program").await;
+        assert_eq!(bench.engine.runs().started, 0, "asked before the engine runs");
+    }
+
     /// The repository must belong to the item's owner, and its policy must allow it.
     async fn repository_policy(db: TestDb) {
         let bench = Bench::start(db).await;

@@ -45,6 +45,11 @@ async fn makes_account(by: &Person, user: User) -> Answer<User> {
     Ok(by.directory().create_service_account(request).await?.into_inner())
 }
 
+/// A program, made known by somebody.
+pub(crate) async fn new_service(by: &Person, subject: &str) -> String {
+    makes_account(by, named(subject)).await.unwrap().name
+}
+
 async fn updates(by: &Person, user: User, paths: &[&str]) -> Answer<User> {
     let update_mask = mask(paths);
     let request = UpdateUserRequest { user: Some(user), update_mask, ..Default::default() };

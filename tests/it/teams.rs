@@ -63,8 +63,10 @@ async fn leaves(who: &Person, team: &str) -> Answer<()> {
 /// A role that grants one thing, and gives it to somebody.
 async fn gives_own_role(by: &Person, to: &Person, slug: &str, key: &str, level: Level) -> Role {
     let permissions = vec![EffectivePermission { permission: key.into(), level: level.into() }];
-    let role = Role { slug: slug.into(), display_name: slug.into(), permissions, ..Default::default() };
-    let request = CreateRoleRequest { team: by.team.clone(), role: Some(role), ..Default::default() };
+    let role =
+        Role { slug: slug.into(), display_name: slug.into(), permissions, ..Default::default() };
+    let request =
+        CreateRoleRequest { team: by.team.clone(), role: Some(role), ..Default::default() };
     let role = by.permissions().create_role(request).await.unwrap().into_inner();
     let request = AssignRoleRequest {
         team: by.team.clone(),

@@ -89,6 +89,17 @@ pub(crate) struct Pick {
     pub(crate) over: Option<Thing>,
 }
 
+impl Pick {
+    /// Whether nothing needs to be there before the call.
+    pub(crate) fn is_absent_or_new(&self) -> bool {
+        match &self.owner {
+            Some(Owner::Team(name) | Owner::Person(name)) => name == NEW,
+            Some(Owner::Global) => false,
+            None => true,
+        }
+    }
+}
+
 /// A call in the making.
 #[derive(Clone, Debug)]
 pub(crate) struct Draft {

@@ -17,9 +17,10 @@ use uuid::Uuid;
 use crate::bench::Bench;
 use crate::facts::{Call, Class, Named, Need, Owner, Person, Tables};
 use crate::reference::expected;
+use crate::rosters;
 
 /// Small, so that lists have several pages.
-const PAGE: i32 = 7;
+pub(crate) const PAGE: i32 = 7;
 /// Listed things that are really got, for each list and person.
 const GOT: usize = 2;
 
@@ -153,6 +154,7 @@ pub(crate) async fn compare(bench: &Bench, tables: &Tables) -> Compared {
         compare_figures(bench, person, &mut compared).await;
         compare_trail(bench, tables, person, &mut compared).await;
     }
+    rosters::compare(bench, tables, &mut compared).await;
     compared
 }
 
@@ -177,14 +179,14 @@ async fn rows(
     texts.iter().map(row).collect()
 }
 
-fn hex(bench: &Bench, column: &str) -> String {
+pub(crate) fn hex(bench: &Bench, column: &str) -> String {
     match bench.world.backend() {
         Backend::Sqlite => format!("lower(hex({column}))"),
         Backend::Postgres => format!("replace({column}::text, '-', '')"),
     }
 }
 
-fn name(collection: &str, hex: &str) -> String {
+pub(crate) fn name(collection: &str, hex: &str) -> String {
     let id = Uuid::parse_str(hex).expect("an id");
     format!("{collection}/{}", id.hyphenated())
 }
@@ -260,11 +262,12 @@ async fn compare_list(
     }
 }
 
-async fn all_pages(
+/// Names of everything on all pages of a list.
+pub(crate) async fn all_pages(
     line: &Line,
     method: &str,
-    page: fn(String) -> Vec<u8>,
-    read: fn(&[u8]) -> (Vec<String>, String),
+    page: impl Fn(String) -> Vec<u8>,
+    read: impl Fn(&[u8]) -> (Vec<String>, String),
 ) -> Result<Vec<String>, tonic::Status> {
     let (mut names, mut token) = (Vec::new(), String::new());
     loop {

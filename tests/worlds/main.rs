@@ -18,6 +18,7 @@ mod facts;
 mod lists;
 mod planted;
 mod reference;
+mod rosters;
 mod settle;
 mod staff;
 mod tally;

@@ -5,7 +5,6 @@ use std::fmt::Write as _;
 use std::time::Duration;
 
 use directory::{SeedTeam, SeedUser};
-use permissions::AssignmentScope;
 use primitives::{Clock as _, RoleId, SystemClock, TeamId, UserId};
 use rand::Rng as _;
 use rand::rngs::StdRng;
@@ -245,11 +244,27 @@ impl Builder {
         }
         self.person("sue").await;
         self.person("exa").await;
+        self.program().await;
         // So that nobody is alone in a team.
         let gia = self.person("gia").await;
         for team in self.bench.teams.clone() {
             let role = "guest".to_owned();
             self.give(Plan { person: gia, team: Some(team), role, ended: false }).await;
+        }
+    }
+
+    /// A program that holds roles as people do.
+    async fn program(&mut self) {
+        use api::permissions::{CreateServiceAccountRequest, User};
+        let (display_name, subject) = ("A program".to_owned(), "bot".to_owned());
+        let user = Some(User { display_name, subject, ..Default::default() });
+        let request = CreateServiceAccountRequest { user, ..Default::default() };
+        let founder = self.bench.steward(&Owner::Global);
+        founder.directory().create_service_account(request).await.expect("a service account");
+        let person = self.person("bot").await;
+        for (slug, role) in [("core", "developer"), ("payments", "member")] {
+            let (team, role) = (Some(self.slugs[slug].clone()), role.to_owned());
+            self.give(Plan { person, team, role, ended: false }).await;
         }
     }
 
@@ -394,27 +409,26 @@ impl Builder {
 
     /// Lea leaves her team, dan the company; some lose the right to apply on their own.
     async fn departures(&mut self) {
-        let core: TeamId = self.slugs["core"].parse().expect("a team's name");
-        for name in ["lea", "dan", "mia", "drawn-1", "drawn-2"] {
+        use api::permissions::{DeactivateUserRequest, LeaveTeamRequest};
+        let (lea, dan) = (self.person("lea").await, self.person("dan").await);
+        let (people, core) = (&mut self.bench.people, self.slugs["core"].clone());
+        let line = self.bench.lines[&people[lea].user].clone();
+        let request = LeaveTeamRequest { team: core, ..Default::default() };
+        line.directory().leave_team(request).await.expect("a team is left");
+        let founder = &self.bench.lines[&self.bench.stewards[&Owner::Global]];
+        let name = people[dan].user.clone();
+        let request = DeactivateUserRequest { name, ..Default::default() };
+        founder.directory().deactivate_user(request).await.expect("a user is deactivated");
+        people[lea].held.clear();
+        people[dan].held.clear();
+        people[dan].active = false;
+        for name in ["mia", "drawn-1", "drawn-2"] {
             let at = self.person(name).await;
             let id: UserId = self.bench.people[at].user.parse().expect("a user's name");
             let policy = self.bench.world.policy();
-            let person = &mut self.bench.people[at];
-            match name {
-                "lea" => {
-                    let scope = AssignmentScope::Team(core);
-                    policy.revoke(id, scope, "developer").await.expect("a role is taken");
-                    person.held.clear();
-                }
-                "dan" => {
-                    policy.set_active(id, false).await.expect("a person is deactivated");
-                    person.active = false;
-                }
-                _ => {
-                    policy.set_may_apply(id, false).await.expect("a right is taken");
-                    person.may_apply = false;
-                }
-            }
+            policy.set_may_apply(id, false).await.expect("a right is taken");
+            self.bench.people[at].may_apply = false;
         }
+        self.bench.world.settles().await;
     }
 }

@@ -53,9 +53,6 @@ impl Tally {
             {
                 cell(answer, 6);
             }
-            if self.count(method, Answer::NotYet) > 0 {
-                text.push_str("  not yet");
-            }
             text.push('\n');
         }
         text
@@ -66,7 +63,7 @@ impl Tally {
         let mut missed = Vec::new();
         for entry in entries {
             let (method, total) = (entry.method, self.total(entry.method));
-            if total < ENOUGH || self.count(method, Answer::NotYet) > 0 {
+            if total < ENOUGH {
                 continue;
             }
             let wishes = [

@@ -28,6 +28,8 @@ use crate::page::{Binding, Listing, PageKey, requested};
 use crate::server::Services;
 use crate::status;
 
+/// How often a command runs while others change the policy.
+const TRIES: usize = 4;
 /// A waiting call answers this long before its deadline.
 const ANSWER_TIME: Duration = Duration::from_millis(250);
 /// No wait is longer, whatever a caller asks for.
@@ -116,8 +118,8 @@ impl Call<'_> {
         &self.caller
     }
 
-    /// Runs a command under a grant of `P`. When the policy moved meanwhile it runs once
-    /// more, under a grant of the new policy: the first run changed nothing.
+    /// Runs a command under a grant of `P`. When the policy moved meanwhile it runs again,
+    /// under a grant of the new policy: the run before changed nothing.
     pub(crate) async fn run<P, T, E, Running>(
         &self,
         command: impl Fn(Grant<P>) -> Running,
@@ -127,13 +129,8 @@ impl Call<'_> {
         E: Refusal,
         Running: Future<Output = Result<T, E>>,
     {
-        match command(self.grant(&self.caller)?).await {
-            Err(error) if error.kind() == ErrorKind::PolicyMoved => {
-                let caller = self.caller_again().await?;
-                command(self.grant(&caller)?).await.map_err(|error| self.fail(&error))
-            }
-            outcome => outcome.map_err(|error| self.fail(&error)),
-        }
+        let run = |caller: Caller| self.grant(&caller).map(&command);
+        self.settled(run).await
     }
 
     /// The same for what every active user may do.
@@ -145,13 +142,28 @@ impl Call<'_> {
         E: Refusal,
         Running: Future<Output = Result<T, E>>,
     {
-        match command(self.caller.clone()).await {
-            Err(error) if error.kind() == ErrorKind::PolicyMoved => {
-                let caller = self.caller_again().await?;
-                command(caller).await.map_err(|error| self.fail(&error))
+        self.settled(|caller| Ok(command(caller))).await
+    }
+
+    /// Runs a command with the rights of the newest policy, as soon as that stands still.
+    async fn settled<T, E, Running>(
+        &self,
+        run: impl Fn(Caller) -> Result<Running, Status>,
+    ) -> Result<T, Status>
+    where
+        E: Refusal,
+        Running: Future<Output = Result<T, E>>,
+    {
+        let mut caller = self.caller.clone();
+        for _ in 1..TRIES {
+            match run(caller)?.await {
+                Err(error) if error.kind() == ErrorKind::PolicyMoved => {
+                    caller = self.caller_again().await?;
+                }
+                outcome => return outcome.map_err(|error| self.fail(&error)),
             }
-            outcome => outcome.map_err(|error| self.fail(&error)),
         }
+        run(caller)?.await.map_err(|error| self.fail(&error))
     }
 
     fn grant<P: Permission>(&self, caller: &Caller) -> Result<Grant<P>, Status> {

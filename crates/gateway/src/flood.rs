@@ -251,4 +251,28 @@ mod tests {
             assert!(frames.take(&call, now));
         }
     }
+
+    #[tokio::test]
+    async fn a_flooding_peer_is_told_and_read_no_more() {
+        use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
+        use tokio::sync::Semaphore;
+        let (mut peer, io) = tokio::io::duplex(1 << 16);
+        let place = std::sync::Arc::new(Semaphore::new(1)).acquire_owned().await.unwrap();
+        let mut counted = Counted::new(io, place);
+        peer.write_all(&of(&vec![frame(PING, 0, &[0; 8]); 1_100])).await.unwrap();
+        let mut read = 0;
+        let mut bytes = [0; 4_096];
+        let error = loop {
+            match counted.read(&mut bytes).await {
+                Ok(count) => read += count,
+                Err(error) => break error,
+            }
+        };
+        assert!(read >= 900 * 17 && read <= 1_001 * 17 + PREFACE, "{read}: {error}");
+        assert!(counted.read(&mut bytes).await.is_err(), "once and for all");
+        drop(counted);
+        let mut said = Vec::new();
+        peer.read_to_end(&mut said).await.unwrap();
+        assert_eq!(said, GOAWAY);
+    }
 }

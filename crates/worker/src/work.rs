@@ -109,9 +109,12 @@ impl Worker {
         }
     }
 
-    /// Claims one run if there is room, and starts it. `false` when there was nothing.
+    /// Claims one run if there is room, and starts it; else records an end that nobody did,
+    /// which needs none. `false` when there was nothing.
     async fn claim(&self, permits: &Arc<Semaphore>, tasks: &mut JoinSet<()>) -> bool {
-        let Ok(permit) = permits.clone().try_acquire_owned() else { return false };
+        let Ok(permit) = permits.clone().try_acquire_owned() else {
+            return self.settle_one().await;
+        };
         match self.parts.runs.claim_run(&self.settings.name, self.settings.lease).await {
             Ok(Some(run)) => {
                 let worker = self.clone();

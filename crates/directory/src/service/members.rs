@@ -194,7 +194,6 @@ impl Members {
         let caller = grant.caller();
         visible(tx.as_mut(), caller, team).await?;
         let admitted = grant.admit_in(Tenant::Team(team))?;
-        retry?;
         let now = self.deps.clock.now();
         let place = AssignmentScope::Team(team);
         let held = tx.holdings_in(place, now).await?;
@@ -202,6 +201,7 @@ impl Members {
         if taken.is_empty() {
             return Err(NO_USER);
         }
+        retry?;
         let own = tx.roles_of(team).await?;
         let grants = Grants { table: self.deps.authorizer.roles(), own: &own };
         if user != caller.user() {

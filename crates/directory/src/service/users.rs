@@ -77,6 +77,14 @@ impl Users {
         Self { deps }
     }
 
+    /// What somebody is known by counts here from the next call on; elsewhere, whoever is not
+    /// known is looked for. What was committed stands, whatever becomes of this.
+    async fn make_known(&self) {
+        if let Err(error) = self.deps.authorizer.refresh().await {
+            tracing::warn!(%error, "the policy is read again by the next call");
+        }
+    }
+
     fn system(&self) -> SystemRoles<'_> {
         SystemRoles(self.deps.authorizer.roles())
     }
@@ -134,6 +142,7 @@ impl Users {
         tx.record(vec![event.with(details)]).await?;
         remember(tx.as_mut(), once, &view, now).await?;
         tx.commit().await?;
+        self.make_known().await;
         Ok(view)
     }
 
@@ -194,6 +203,7 @@ impl Users {
         tx.record(vec![event.with(details)]).await?;
         remember(tx.as_mut(), once, &view, now).await?;
         tx.commit().await?;
+        self.make_known().await;
         Ok(view)
     }
 
@@ -239,6 +249,7 @@ impl Users {
         let view = UserView { user, system_roles: Vec::new() };
         remember(tx.as_mut(), once, &view, now).await?;
         tx.commit().await?;
+        self.make_known().await;
         Ok(view)
     }
 }

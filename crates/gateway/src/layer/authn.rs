@@ -10,6 +10,7 @@ use std::time::Duration;
 
 use http::{HeaderMap, HeaderValue, header};
 use permissions::{Authorizer, Caller};
+use primitives::UserId;
 use tokio::time::Instant;
 use tracing::{Span, debug, field, warn};
 
@@ -48,37 +49,39 @@ impl Wrap for Authentication {
         let Some(caller) = self.caller(request.headers(), peer.as_ref(), &context).await else {
             return refuse(status::unauthenticated());
         };
-        Span::current().record("user.id", field::display(caller.user()));
+        let user = caller.user();
+        Span::current().record("user.id", field::display(user));
         context.set_caller(caller);
         // A secret that nothing further in has a use for, but the guard of a stream.
         let token = request.headers_mut().remove(header::AUTHORIZATION);
         if context.method().is_some_and(|method| method.streams) {
-            let verifier = Arc::clone(&self.verifier);
-            context.set_credential(match token {
-                Some(header) => Box::new(Token { verifier, header }),
-                None => Box::new(peer.unwrap_or_default()),
-            });
+            context.set_credential(Box::new(Proof { by: self, token, peer, user }));
         }
         next.run(request).await
     }
 }
 
-/// A token that was believed, to be judged again while a stream lives.
-struct Token {
-    verifier: Arc<Verifier>,
-    header: HeaderValue,
+/// What was believed, to be judged again while a stream lives.
+struct Proof {
+    by: Authentication,
+    token: Option<HeaderValue>,
+    peer: Option<Peer>,
+    user: UserId,
 }
 
-impl Credential for Token {
+impl Credential for Proof {
     fn holds(&self) -> bool {
-        token(&self.header).is_some_and(|token| self.verifier.subject(token).is_ok())
-    }
-}
-
-/// The account behind a certificate is asked for anyway: only the certificate is judged.
-impl Credential for Peer {
-    fn holds(&self) -> bool {
-        self.certificate().is_some_and(|certificate| !certificate.names().is_empty())
+        let caller = match (&self.token, &self.peer) {
+            (Some(header), _) => {
+                let subject = token(header).and_then(|token| self.by.verifier.subject(token).ok());
+                subject.and_then(|subject| self.by.authorizer.caller(&subject, ""))
+            }
+            (None, Some(peer)) => {
+                peer.certificate().and_then(|shown| self.by.by_names(shown.names(), ""))
+            }
+            (None, None) => None,
+        };
+        caller.is_some_and(|caller| caller.user() == self.user)
     }
 }
 
@@ -93,7 +96,7 @@ impl Authentication {
             return self.by_token(bearer(headers)?, context).await;
         }
         let names = peer?.certificate()?.names();
-        self.known(|| self.by_names(names, context)).await
+        self.known(|| self.by_names(names, context.request_id())).await
     }
 
     async fn by_token(&self, token: &str, context: &CallContext) -> Option<Caller> {
@@ -109,10 +112,9 @@ impl Authentication {
     }
 
     /// The one account that a certificate's names stand for.
-    fn by_names(&self, names: &[String], context: &CallContext) -> Option<Caller> {
-        let id = context.request_id();
-        let mut found =
-            names.iter().filter_map(|name| self.authorizer.caller_by_certificate(name, id));
+    fn by_names(&self, names: &[String], request_id: &str) -> Option<Caller> {
+        let find = |name: &String| self.authorizer.caller_by_certificate(name, request_id);
+        let mut found = names.iter().filter_map(find);
         let first = found.next()?;
         if found.any(|other| other.user() != first.user()) {
             debug!("a certificate stands for more than one account");

@@ -155,11 +155,11 @@ impl Stand {
             }))
             .layer(Around(refusals))
             .layer(Around(Admission::new(Arc::clone(&limits))))
-            .layer(Around(Authentication::new(verifier, authorizer)))
+            .layer(Around(Authentication::new(verifier, Arc::clone(&authorizer))))
             .layer(Around(Rates::new(&limits, None)))
-            .layer(Around(AccessTable))
-            .layer(Around(streams))
             .layer(Around(Places::new(&limits)))
+            .layer(Around(AccessTable { authorizer }))
+            .layer(Around(streams))
             .service(service_fn(move |request| behave(request, team, Arc::clone(&done))));
         let serve = move |request| -> Answer<HttpResponse> {
             let service = service.clone();

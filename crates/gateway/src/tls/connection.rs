@@ -1,7 +1,6 @@
 //! One connection, in clear text or over TLS, and who is at its other end.
 
 use std::io;
-use std::net::SocketAddr;
 use std::pin::Pin;
 use std::sync::Arc;
 use std::task::{Context, Poll};
@@ -25,19 +24,12 @@ enum Stream {
 }
 
 /// Who is at the other end: found in the extensions of each request.
-#[derive(Clone, Debug, Default)]
+#[derive(Clone, Debug)]
 pub struct Peer {
-    address: Option<SocketAddr>,
     certificate: Option<Arc<ClientCertificate>>,
 }
 
 impl Peer {
-    /// `None` when it is not known any more.
-    #[expect(dead_code, reason = "limits by address read it")]
-    pub(crate) fn address(&self) -> Option<SocketAddr> {
-        self.address
-    }
-
     /// What the client showed, if anything.
     pub(crate) fn certificate(&self) -> Option<&ClientCertificate> {
         self.certificate.as_deref()
@@ -46,16 +38,14 @@ impl Peer {
 
 impl Connection {
     pub(super) fn clear(stream: TcpStream) -> Self {
-        let peer = Peer { address: stream.peer_addr().ok(), certificate: None };
-        Self { stream: Stream::Clear(stream), peer }
+        Self { stream: Stream::Clear(stream), peer: Peer { certificate: None } }
     }
 
     pub(super) fn secure(
         stream: TlsStream<TcpStream>,
         certificate: Option<ClientCertificate>,
     ) -> Self {
-        let address = stream.get_ref().0.peer_addr().ok();
-        let peer = Peer { address, certificate: certificate.map(Arc::new) };
+        let peer = Peer { certificate: certificate.map(Arc::new) };
         Self { stream: Stream::Secure(Box::new(stream)), peer }
     }
 }

@@ -1,7 +1,7 @@
 //! Rows of the directory and what they mean.
 
 use directory::{Holding, Team, TeamCard, TeamRole, User, UserCard};
-use permissions::{AssignmentScope, AssignmentSource, Levels, Role, UserKind};
+use permissions::{AssignmentScope, AssignmentSource, Role, UserKind};
 use primitives::{RoleAssignmentId, RoleId, TeamId, Timestamp, UserId};
 use uuid::Uuid;
 
@@ -58,10 +58,6 @@ pub(super) fn source_of(word: &str) -> Result<AssignmentSource> {
         "claim" => Ok(AssignmentSource::Claim),
         other => Err(broken("source", other)),
     }
-}
-
-pub(super) fn levels_of(text: &str) -> Result<Levels> {
-    from_json("levels", text)
 }
 
 pub(super) fn user(row: app_user::Model) -> Result<User> {
@@ -135,7 +131,7 @@ pub(super) fn role(row: custom_role::Model) -> Result<TeamRole> {
         team: TeamId::from_uuid(row.team_id),
         slug: row.slug,
         display_name: row.display_name,
-        levels: levels_of(&row.levels)?,
+        levels: from_json("levels", &row.levels)?,
         created_at: Timestamp::from_micros(row.created_at),
         version: row.version,
     })

@@ -7,19 +7,20 @@ use std::collections::BTreeMap;
 
 use async_trait::async_trait;
 use permissions::{
-    Assignment, AssignmentScope, CustomRole, PolicyData, PolicySource, Role, SourceError,
-    UserRecord,
+    Assignment, AssignmentScope, CustomRole, Key, Level, Levels, PolicyData, PolicySource, Role,
+    SourceError, UserRecord,
 };
 use primitives::{Id, Timestamp, UserId};
-use sea_orm::sea_query::{Condition, Order, Query, SelectStatement};
+use sea_orm::sea_query::{Condition, Query, SelectStatement};
 use sea_orm::{ConnectionTrait, ExprTrait, FromQueryResult};
 use uuid::Uuid;
 
-use super::convert::{kind_of, levels_of, scope_columns, scope_of, source_of};
+use super::convert::{kind_of, scope_columns, scope_of, source_of};
 use super::query::{self, of_team_in_use};
 use crate::Storage;
 use crate::fault::{Fault, Result};
 use crate::row::directory::custom_role;
+use crate::row::from_json;
 use crate::visibility::{column, constant};
 
 /// One line of the policy: the epoch, a person, and one of his roles; either may be absent.
@@ -62,7 +63,6 @@ fn people() -> SelectStatement {
         .from("policy_epoch")
         .left_join("app_user", Condition::all())
         .left_join("role_assignment", of_user.and(in_force))
-        .order_by(("app_user", "id"), Order::Asc)
         .to_owned()
 }
 
@@ -99,11 +99,19 @@ impl PolicyRow {
     }
 }
 
+/// A key that a newer version knows grants nothing here: one role must not keep a replica of
+/// the version before from reading the policy.
+fn known_levels(text: &str) -> Result<Levels> {
+    let held: BTreeMap<String, Level> = from_json("levels", text)?;
+    let held = held.into_iter().filter_map(|(key, level)| Some((Key::parse(&key)?, level)));
+    Ok(held.fold(Levels::NONE, |levels, (key, level)| levels.with(key, level)))
+}
+
 fn custom(row: custom_role::Model) -> Result<CustomRole> {
     Ok(CustomRole {
         id: Id::from_uuid(row.id),
         team: Id::from_uuid(row.team_id),
-        levels: levels_of(&row.levels)?,
+        levels: known_levels(&row.levels)?,
         slug: row.slug,
     })
 }
@@ -117,8 +125,9 @@ impl Storage {
         for row in &rows {
             let row = PolicyRow::from_query_result(row, "")?;
             epoch = Some(row.epoch);
-            if let Some(user) = row.user()? {
-                users.insert(user.user, user);
+            // A person comes once for each of his roles.
+            if row.user_id.is_some_and(|user| !users.contains_key(&user)) {
+                users.extend(row.user()?.map(|user| (user.user.as_uuid(), user)));
             }
             assignments.extend(row.assignment()?);
         }

@@ -33,6 +33,13 @@ struct MemberRow {
     kind: String,
 }
 
+/// What people call a role.
+#[derive(FromQueryResult)]
+struct NameRow {
+    id: Uuid,
+    slug: String,
+}
+
 fn after<K>(key: Timestamp, id: Id<K>) -> PageAfter {
     PageAfter { key: key.as_micros(), id: id.as_uuid() }
 }
@@ -167,8 +174,8 @@ impl Storage {
             |row: &MemberRow| matches!(Role::from(row.held.role.as_str()), Role::Custom(_));
         if rows.iter().any(is_custom) {
             let select = query::roles_of_teams(vec![team.as_uuid()]);
-            let roles = all(self.reader().into(), &select, convert::role).await?;
-            slugs = roles.into_iter().map(|role| (role.id, role.slug)).collect();
+            let names = |row: NameRow| Ok((RoleId::from_uuid(row.id), row.slug));
+            slugs = all(self.reader().into(), &select, names).await?.into_iter().collect();
         }
         let members = gather(rows, &slugs)?;
         let place = |member: &Member| PageAfter { key: 0, id: member.user.as_uuid() };

@@ -23,8 +23,8 @@ use crate::row::{
 };
 
 /// What a move is called; stored as text.
-const VERBS: [&str; 6] =
-    ["create", "claim", "start", "complete_stage", "rerun_agent_assist", "cancel"];
+const VERBS: [&str; 7] =
+    ["create", "claim", "start", "complete_stage", "rerun_agent_assist", "cancel", "release"];
 
 pub(super) fn workflow(row: WorkflowRow, definitions: &Definitions) -> Result<Workflow> {
     let WorkflowRow { workflow: row, definition } = row;

@@ -3,18 +3,20 @@
 
 use std::sync::Arc;
 
-use directory::Holding;
 use directory::store::{DirectoryStore, PolicyAdmin, Reach, StoreError};
+use directory::{Holding, TeamRole};
 use permissions::{
-    AssignmentScope, AssignmentSource, Authorizer, DirectoryWrite, ItemsCreate, PolicySource,
+    AssignmentScope, AssignmentSource, Authorizer, DirectoryWrite, ItemsCreate, Key, Level, Levels,
+    PolicySource,
 };
-use primitives::{PageRequest, RoleAssignmentId, SystemClock, Tenant};
+use primitives::{PageRequest, RoleAssignmentId, RoleId, SystemClock, Tenant};
+use sea_orm::ConnectionTrait;
 use testkit::conformance::Stand;
 use testkit::conformance::values::at;
 use testkit::database::TestDb;
 use workflow_core::store::{WorkflowFilter, WorkflowStore};
 
-use super::{connect, open};
+use super::{connect, open, raw};
 
 /// A second process.
 async fn replica(db: &TestDb) -> (storage::Storage, Authorizer) {
@@ -153,5 +155,35 @@ testkit::on_both! {
         admin.set_may_apply(stand.bob, true).await.unwrap();
         let moved = stand.ports.directory.begin(&founder.scope()).await.err();
         assert!(matches!(moved, Some(StoreError::PolicyMoved(_))));
+    }
+
+    /// A newer process may know more keys: what a role grants of the others still holds here.
+    async fn keys_of_a_newer_version_grant_nothing_here(db: TestDb) {
+        let (storage, stand) = open(&db).await;
+        make_founder(&stand).await;
+        let founder = stand.caller(stand.erin);
+        let grant = founder.require::<DirectoryWrite>().unwrap().admit_system().unwrap();
+        let role = TeamRole {
+            id: RoleId::generate(),
+            team: stand.core,
+            slug: "newer".into(),
+            display_name: "Newer".into(),
+            levels: Levels::NONE.with(Key::CodeUse, Level::Write),
+            created_at: at(0),
+            version: 1,
+        };
+        let mut tx = stand.ports.directory.begin(&founder.scope()).await.unwrap();
+        tx.add_role(grant.clear(role.clone())).await.unwrap();
+        tx.commit().await.unwrap();
+        let newer = r#"update custom_role
+            set levels = '{"code.use": "WRITE", "moon.land": "ADMIN"}' where slug = 'newer'"#;
+        raw(&db).await.execute_unprepared(newer).await.unwrap();
+
+        let policy = storage.load_policy().await.unwrap();
+        assert_eq!(policy.roles.len(), 1);
+        assert_eq!(policy.roles[0].levels, role.levels);
+        // To change it here would lose what is not understood.
+        let mut tx = stand.ports.directory.begin(&founder.scope()).await.unwrap();
+        assert!(matches!(tx.find_role(role.id).await, Err(StoreError::Internal(_))));
     }
 }

@@ -225,6 +225,16 @@ mod tests {
         assert_eq!(value_without_nul(value), json!({"a": ["bc", 1, null, {"d": ""}]}));
     }
 
+    #[test]
+    fn a_number_is_read_back_as_it_was_stored() {
+        // Each of them was read back as one beside it.
+        for number in [1.011_474_609_374_999, 9.016_580_681_431_385e-131] {
+            let stored = json!({ "n": number }).to_string();
+            let read: Value = serde_json::from_str(&stored).unwrap();
+            assert_eq!(read, json!({ "n": number }));
+        }
+    }
+
     proptest::proptest! {
         #[test]
         fn the_byte_count_is_that_of_the_stored_form(text in ".{0,40}", number: i64, flag: bool) {

@@ -5,6 +5,7 @@
 //! are shown to find what they look for by planting it.
 
 mod catalogue;
+mod plans;
 mod rows;
 mod rules;
 mod sessions;

@@ -27,7 +27,8 @@ const OWNERS: [(&str, &str, Uuid); 5] = [
     ("everyone", "global", Uuid::nil()),
 ];
 
-const STRIP: &str = "
+/// Takes the rules away that keep rows well-formed.
+pub(super) const STRIP: &str = "
 do $$
 declare
     k record;
@@ -113,7 +114,7 @@ fn key(table: &str, word: &str) -> String {
 }
 
 /// Columns of a table, each with something to plant in it.
-async fn columns(owner: &DatabaseConnection, table: &str) -> Vec<(String, String)> {
+pub(super) async fn columns(owner: &DatabaseConnection, table: &str) -> Vec<(String, String)> {
     let list = format!(
         "select a.attname || ' ' || a.atttypid::regtype from pg_attribute a
          where a.attrelid = '{table}'::regclass and a.attnum > 0 and not a.attisdropped
