@@ -50,6 +50,12 @@ impl Bench {
         self.lines[&self.stewards[owner]].clone()
     }
 
+    /// Somebody with all that is known of them.
+    fn known(&self, user: &str) -> String {
+        let found = self.people.iter().find(|person| person.user == user);
+        found.map_or_else(|| user.to_owned(), ToString::to_string)
+    }
+
     /// Whether somebody is the steward of a team.
     pub(crate) fn keeps_a_team(&self, user: &str) -> bool {
         let mut stewards = self.stewards.iter();
@@ -116,7 +122,7 @@ impl Bench {
                 let made = self.make_item(owner).await?;
                 let claimed = self.line(caller).claims(made.item.as_ref()?).await;
                 let claimed = claimed.unwrap_or_else(|status| {
-                    panic!("{caller} cannot claim a fresh item of {owner}: {status}")
+                    panic!("{} cannot claim a fresh item of {owner}: {status}", self.known(caller))
                 });
                 Some(Thing { item: Some(claimed), ..made })
             }

@@ -175,6 +175,11 @@ impl Builder {
     async fn give(&mut self, plan: Plan) {
         let Plan { person, team, role, ended } = plan;
         let held = Held { place: team.unwrap_or_else(|| "system".to_owned()), role, ended };
+        let already = &self.bench.people[person].held;
+        // A role is held once in a place: giving it again would change when it ends.
+        if already.iter().any(|other| other.place == held.place && other.role == held.role) {
+            return;
+        }
         let user = self.bench.people[person].user.clone();
         self.bench.give(&user, &held).await;
         self.bench.people[person].held.push(held);
