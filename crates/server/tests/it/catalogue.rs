@@ -21,7 +21,7 @@ const CRATES: [&str; 11] = [
 ];
 
 /// Upper-case words that are something else: codes, states, types, kinds, variables.
-const NOT_REASONS: [&str; 32] = [
+const NOT_REASONS: [&str; 33] = [
     "AGENT_ASSIST",
     "ALREADY_EXISTS",
     "AUDIT_EVENT",
@@ -42,6 +42,7 @@ const NOT_REASONS: [&str; 32] = [
     "OUT_DIR",
     "OUT_OF_RANGE",
     "RESOURCE_EXHAUSTED",
+    "ROLE_ASSIGNMENT",
     "ROLLED_BACK",
     "ROUND_ROBIN",
     "SCREAMING_SNAKE_CASE",
