@@ -45,10 +45,7 @@ fn code(answer: Result<String, Status>) -> Code {
 
 /// Whether no call got through: what a server answers has a reason.
 fn is_no_connection(answer: &Result<String, Status>) -> bool {
-    let is_of_the_line = |status: &Status| {
-        matches!(status.code(), Code::Unavailable | Code::Unknown | Code::Cancelled)
-    };
-    answer.as_ref().is_err_and(|status| is_of_the_line(status) && status.reason().is_empty())
+    answer.as_ref().is_err_and(|status| status.reason().is_empty())
 }
 
 #[test]

@@ -94,19 +94,14 @@ impl Frames {
                 self.empty += u32::from(carries_nothing(kind, flags, length));
             }
         }
-        before == self.empty || self.is_calm(now)
+        before == self.empty || self.is_calm(self.empty - before, now)
     }
 
-    fn is_calm(&mut self, now: Instant) -> bool {
-        match self.since {
-            Some(since) if now.duration_since(since) < WINDOW => {}
-            _ => {
-                // What came with these bytes belongs to the new window, if to any.
-                self.since = Some(now);
-                if self.empty <= MOST {
-                    self.empty = 0;
-                }
-            }
+    /// What came just now is the first of a new window, when the last one is over.
+    fn is_calm(&mut self, fresh: u32, now: Instant) -> bool {
+        if self.since.is_none_or(|since| now.duration_since(since) >= WINDOW) {
+            self.since = Some(now);
+            self.empty = fresh;
         }
         self.empty <= MOST
     }
@@ -206,8 +201,7 @@ mod tests {
         let bytes = of(&[ping.clone(), useful, frame(PING, 1, &[0; 8]), ping]);
         let now = Instant::now();
         for size in [1, 2, 7, 9, 24, 1_000] {
-            // The window has begun.
-            let mut frames = Frames { since: Some(now), ..Frames::default() };
+            let mut frames = Frames::default();
             assert!(bytes.chunks(size).all(|chunk| frames.take(chunk, now)));
             assert_eq!(frames.empty, 2, "in pieces of {size}");
             assert_eq!((frames.skip, frames.have), (0, 0));

@@ -26,8 +26,8 @@ mod visibility;
 mod wake;
 mod workflow;
 
-pub use dialect::Dialect;
 pub use db::{ConnectError, RunLimits, Storage, StorageOptions};
+pub use dialect::Dialect;
 pub use migrate::MigrateError;
 pub use refusals::Refusals;
 pub use session::SERVER_ROLE;

@@ -20,6 +20,7 @@ async fn stand(db: &TestDb) -> Stand {
         outbox: storage.clone(),
         directory: storage.clone(),
         admin: storage.clone(),
+        first: storage.clone(),
         policy: storage.clone(),
         audit: storage.clone(),
         retention: storage.clone(),
@@ -165,6 +166,7 @@ suites! {
         every_change_raises_the_epoch,
         assignments_come_back_as_they_were_given,
         a_deleted_team_grants_nothing,
+        an_inhabited_database_gets_no_founder,
     ;
     records:
         records_come_back_as_they_were_written,

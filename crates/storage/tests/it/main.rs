@@ -5,6 +5,7 @@
 mod audit;
 mod counts;
 mod directory_counts;
+mod first_person;
 mod policy_size;
 mod races;
 mod replicas;
@@ -29,6 +30,7 @@ async fn stand_over(storage: &Storage) -> Stand {
         outbox: store.clone(),
         directory: store.clone(),
         admin: store.clone(),
+        first: store.clone(),
         policy: store.clone(),
         audit: store.clone(),
         retention: store.clone(),

@@ -25,11 +25,11 @@ pub mod workflows;
 
 use std::sync::Arc;
 
+use ::directory::store::{DirectoryStore, FirstSteps, PolicyAdmin};
+use ::directory::{NewAssignment, SeedTeam, SeedUser};
 use agent_core::port::queue::RunQueue;
 use agent_core::port::store::{AgentStore, AgentTx};
 use audit::port::AuditReader;
-use ::directory::store::{DirectoryStore, PolicyAdmin};
-use ::directory::{NewAssignment, SeedTeam, SeedUser};
 use events::port::Retention;
 use events::{OutboxQueue, SharedLimits};
 use permissions::{
@@ -48,6 +48,7 @@ pub struct Ports {
     pub outbox: Arc<dyn OutboxQueue>,
     pub directory: Arc<dyn DirectoryStore>,
     pub admin: Arc<dyn PolicyAdmin>,
+    pub first: Arc<dyn FirstSteps>,
     pub policy: Arc<dyn PolicySource>,
     pub audit: Arc<dyn AuditReader>,
     pub retention: Arc<dyn Retention>,

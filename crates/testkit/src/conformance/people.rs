@@ -2,11 +2,12 @@
 //! [`PolicyAdmin`](directory::store::PolicyAdmin) and
 //! [`PolicySource`](permissions::PolicySource): people, and the epoch that tells of changes.
 
+use audit::AuditEvent;
 use directory::{NewAssignment, SeedTeam, SeedUser};
 use permissions::{AssignmentScope, CodeEdit, ItemsCreate, Permission, Role};
 use primitives::{TeamId, Tenant, UserId};
 
-use super::directory::{change, clear, current, delete_team, founder};
+use super::directory::{change, clear, current, delete_team, founder, person, team};
 use super::roles::{held, team_role};
 use super::values::{at, never};
 use super::{Stand, agent};
@@ -148,4 +149,23 @@ pub async fn a_deleted_team_grants_nothing(stand: Stand) {
     let dave = current(&stand, stand.dave).await;
     let shown = stand.ports.directory.person(&dave).await.unwrap().unwrap();
     assert_eq!(shown.teams.len(), 1, "other teams stay");
+}
+
+/// Nobody becomes a founder by himself where anybody lives, even if nobody is active any more.
+pub async fn an_inhabited_database_gets_no_founder(stand: Stand) {
+    for user in [stand.alice, stand.bob, stand.carol, stand.dave, stand.erin] {
+        stand.ports.admin.set_active(user, false).await.unwrap();
+    }
+    let before = stand.ports.policy.load_policy().await.unwrap();
+    let user = person("mallory");
+    let team = team("mallorys");
+    let founds = held(user.id, AssignmentScope::System, "founder");
+    let tenant = Tenant::Person(user.id);
+    let noted = AuditEvent::on_behalf(user.id, at(1), tenant, "user.created", user.id, "first");
+    let first = &stand.ports.first;
+    assert!(!first.first_steps(&user, &team, &[founds], vec![noted]).await.unwrap());
+    let after = stand.ports.policy.load_policy().await.unwrap();
+    assert_eq!((after.epoch, after.users.len()), (before.epoch, before.users.len()));
+    assert_eq!(after.assignments.len(), before.assignments.len());
+    assert_eq!(stand.ports.admin.team_by_slug("mallorys").await.unwrap(), None);
 }

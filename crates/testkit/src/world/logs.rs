@@ -13,9 +13,10 @@ static INSTALLED: Once = Once::new();
 /// Begins to record, once for each process.
 pub(super) fn record() {
     INSTALLED.call_once(|| {
+        // A line for each frame would be most of what many calls cost.
         let subscriber = tracing_subscriber::fmt()
             .json()
-            .with_env_filter(EnvFilter::new("debug"))
+            .with_env_filter(EnvFilter::new("debug,h2=info"))
             .with_writer(Recorder)
             .finish();
         // A test binary may have set one of its own: then its own assertions read that.
