@@ -21,6 +21,7 @@ pub(crate) fn uuid() -> String {
     World::unused("requests/x").split_once('/').expect("a name").1.to_owned()
 }
 
+#[expect(clippy::unnecessary_wraps, reason = "fields that are messages are optional")]
 pub(crate) fn mask(paths: &[&str]) -> Option<FieldMask> {
     Some(FieldMask { paths: paths.iter().map(|path| (*path).to_owned()).collect() })
 }

@@ -44,16 +44,13 @@ testkit::on_both! {
                 _ => &alice,
             };
             for bytes in &broken {
-                match person.sends(&method.path, bytes.clone()).await {
-                    Err(status) => {
-                        let got = (status.code(), status.reason());
-                        assert_eq!(got, (ARGUMENT, "MALFORMED_MESSAGE".into()), "{} {bytes:?}", method.path);
-                    }
+                if let Err(status) = person.sends(&method.path, bytes.clone()).await {
+                    let got = (status.code(), status.reason());
+                    assert_eq!(got, (ARGUMENT, "MALFORMED_MESSAGE".into()), "{} {bytes:?}", method.path);
+                } else {
                     // A method without fields skips what it does not know.
-                    Ok(_) => {
-                        let empty = ["/GetMe", "/ListEngines", "/ListPermissions"];
-                        assert!(empty.iter().any(|end| method.path.ends_with(end)), "{}", method.path);
-                    }
+                    let empty = ["/GetMe", "/ListEngines", "/ListPermissions"];
+                    assert!(empty.iter().any(|end| method.path.ends_with(end)), "{}", method.path);
                 }
             }
             if let Err(status) = person.sends(&method.path, deep.clone()).await {

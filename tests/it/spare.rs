@@ -1,8 +1,6 @@
 //! People, a team and roles that may be changed without being missed, and a valid request
 //! for every method about them.
 
-use std::time::SystemTime;
-
 use api::permissions::{
     AddMemberRequest, AssignRoleRequest, BatchCheckPermissionsRequest, CheckPermissionRequest,
     CreateRoleRequest, CreateServiceAccountRequest, CreateTeamRequest, CreateUserRequest,
@@ -19,7 +17,7 @@ use primitives::{Clock as _, SystemClock};
 use prost::Message as _;
 use testkit::world::{Person, World};
 
-use crate::directory::{adds, mask, newcomer};
+use crate::directory::{adds, mask, newcomer, uuid};
 use crate::scene::{Method, Own, Quality, only_valid};
 
 /// What is spare, by names.
@@ -68,8 +66,7 @@ fn a_team(slug: &str) -> Team {
 
 /// A slug or subject that nobody has taken.
 fn fresh(what: &str) -> String {
-    let now = SystemTime::now().duration_since(SystemTime::UNIX_EPOCH).unwrap();
-    format!("{what}-{}", now.as_nanos())
+    format!("{what}-{}", uuid())
 }
 
 /// Makes what is spare beside a lead's things.

@@ -1,12 +1,13 @@
 //! Teams and who is in them.
 
-use std::time::{Duration, SystemTime, UNIX_EPOCH};
+use std::time::Duration;
 
 use api::permissions::{
     AddMemberRequest, AssignRoleRequest, CreateRoleRequest, CreateTeamRequest, DeleteTeamRequest,
     EffectivePermission, GetTeamRequest, LeaveTeamRequest, Level, ListMembersRequest,
     ListTeamsRequest, Member, RemoveMemberRequest, Role, Team, TeamState, UpdateTeamRequest,
 };
+use primitives::{Clock as _, SystemClock};
 use prost_types::Timestamp;
 use testkit::world::shapes::{human, workflow};
 use testkit::world::{Person, Refused as _, World, refused};
@@ -78,9 +79,10 @@ async fn gives_own_role(by: &Person, to: &Person, slug: &str, key: &str, level: 
     role
 }
 
+#[expect(clippy::unnecessary_wraps, reason = "fields that are messages are optional")]
 fn in_seconds(seconds: i64) -> Option<Timestamp> {
-    let now = SystemTime::now().duration_since(UNIX_EPOCH).unwrap();
-    Some(Timestamp { seconds: i64::try_from(now.as_secs()).unwrap() + seconds, nanos: 0 })
+    let (now, _) = SystemClock.now().to_seconds_nanos();
+    Some(Timestamp { seconds: now + seconds, nanos: 0 })
 }
 
 testkit::on_both! {

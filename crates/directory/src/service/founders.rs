@@ -167,3 +167,77 @@ pub(super) fn names<'h>(held: impl IntoIterator<Item = &'h Holding>) -> Vec<Stri
     let names: BTreeSet<_> = held.into_iter().map(|held| held.role.stored()).collect();
     names.into_iter().collect()
 }
+
+#[cfg(test)]
+mod tests {
+    use std::sync::Arc;
+
+    use async_trait::async_trait;
+    use permissions::{Assignment, Authorizer, PolicyData, PolicySource, SourceError, UserRecord};
+    use primitives::{SystemClock, UserId};
+
+    use super::*;
+
+    struct Fixed(PolicyData);
+
+    #[async_trait]
+    impl PolicySource for Fixed {
+        async fn stored_epoch(&self) -> Result<i64, SourceError> {
+            Ok(self.0.epoch)
+        }
+        async fn load_policy(&self) -> Result<PolicyData, SourceError> {
+            Ok(self.0.clone())
+        }
+    }
+
+    fn holding(user: UserId, role: &str, expires_at: Option<Timestamp>) -> Holding {
+        Holding {
+            id: RoleAssignmentId::generate(),
+            user,
+            scope: AssignmentScope::System,
+            role: Role::Standard(role.to_owned()),
+            source: AssignmentSource::Given,
+            creator: None,
+            created_at: Timestamp::from_micros(0),
+            expires_at,
+        }
+    }
+
+    /// Who sets what an account is known by can become it.
+    #[tokio::test]
+    async fn an_account_is_changed_by_those_only_who_hold_as_much() {
+        let [founder, support, nobody] = [(); 3].map(|()| UserId::generate());
+        let assignment = |user, role: &str| Assignment {
+            user,
+            scope: AssignmentScope::System,
+            role: Role::Standard(role.to_owned()),
+            expires_at: None,
+            source: AssignmentSource::Given,
+        };
+        let policy = PolicyData {
+            epoch: 1,
+            users: [(founder, "f"), (support, "s"), (nobody, "n")]
+                .map(|(user, subject)| UserRecord::person(user, subject))
+                .into(),
+            roles: Vec::new(),
+            assignments: vec![assignment(founder, "founder"), assignment(support, "support")],
+        };
+        let source = Arc::new(Fixed(policy));
+        let authorizer = Authorizer::start(source, Arc::new(SystemClock)).await.unwrap();
+        let system = SystemRoles(authorizer.roles());
+        let now = Timestamp::from_micros(100);
+        let may = |who: &str, role: &str, end: Option<i64>| {
+            let caller = authorizer.caller(who, "r").unwrap();
+            let held = holding(UserId::generate(), role, end.map(Timestamp::from_micros));
+            let may_change = system.may_change(&caller, std::slice::from_ref(&held), now).is_ok();
+            let taken = RoleShift { taken: vec![held], ..RoleShift::default() };
+            (may_change, system.may_shift(&caller, &taken).is_ok())
+        };
+        assert_eq!(may("f", "founder", None), (true, true));
+        assert_eq!(may("f", "support", Some(200)), (true, true));
+        assert_eq!(may("s", "founder", None), (false, false));
+        assert_eq!(may("s", "support", None), (true, false), "directory.manage ADMIN is missing");
+        assert_eq!(may("s", "founder", Some(100)), (true, false), "what has ended counts no more");
+        assert_eq!(may("n", "support", None), (false, false));
+    }
+}

@@ -53,13 +53,14 @@ pub(super) async fn claim_rules(
 ) -> Result<Vec<ClaimRule>, StartError> {
     let mut rules = Vec::new();
     for TeamMapping { value, team, role } in mappings {
-        match storage.team_by_slug(team).await? {
-            Some(team) => rules.push(ClaimRule { value: value.clone(), team, role: role.clone() }),
-            None => tracing::warn!(
-                team = ?team,
+        let Some(id) = storage.team_by_slug(team).await? else {
+            tracing::warn!(
+                team,
                 "identity.teams.map names a team that does not exist: restart once it does"
-            ),
-        }
+            );
+            continue;
+        };
+        rules.push(ClaimRule { value: value.clone(), team: id, role: role.clone() });
     }
     Ok(rules)
 }
