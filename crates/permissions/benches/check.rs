@@ -174,6 +174,10 @@ fn asked(authorizer: &Authorizer, (user, team): (UserId, TeamId)) -> bool {
 }
 
 fn main() {
+    // Test runners list every program they find; only `cargo bench` says this.
+    if !std::env::args().any(|word| word == "--bench") {
+        return;
+    }
     let runtime = tokio::runtime::Builder::new_current_thread().build().unwrap();
     let (data, questions) = world();
     let held = data.assignments.len();

@@ -7,7 +7,6 @@ use directory::service::{FirstPerson, Slug, Subject, bootstrap};
 use directory::store::{DirectoryStore, Reach};
 use permissions::{Authorizer, DirectoryAdmin, PolicySource, TeamAdmin};
 use primitives::{PageRequest, SystemClock, Tenant};
-use testkit::database::TestDb;
 
 use super::connect;
 

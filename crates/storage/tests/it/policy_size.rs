@@ -7,7 +7,7 @@ use std::time::{Duration, Instant};
 use permissions::{Authorizer, PolicySource, Role};
 use primitives::SystemClock;
 use sea_orm::ConnectionTrait;
-use testkit::database::{Backend, TestDb};
+use testkit::database::Backend;
 
 use super::{open, raw};
 
