@@ -293,11 +293,12 @@ async fn compare_figures(bench: &Bench, person: &Person, compared: &mut Compared
             continue;
         }
         compared.figures += 1;
-        let count =
-            |state: WorkItemState| items.iter().filter(|item| item.state() == state).count() as i64;
+        let count = |state: WorkItemState| {
+            number(items.iter().filter(|item| item.state() == state).count())
+        };
         let closed = [WorkItemState::Completed, WorkItemState::Cancelled, WorkItemState::Failed];
         let closed = closed.map(count);
-        let open = items.len() as i64 - closed.iter().sum::<i64>();
+        let open = number(items.len()) - closed.iter().sum::<i64>();
         let told = [figures.completed, figures.cancelled, figures.failed];
         let there: i64 = figures.stages.iter().map(|stage| stage.in_stage_now).sum();
         if told != closed || figures.in_progress != open || there != open {
@@ -307,7 +308,7 @@ async fn compare_figures(bench: &Bench, person: &Person, compared: &mut Compared
             );
             compared.wrong.push(text);
         }
-        if figures.total != items.len() as i64 {
+        if figures.total != number(items.len()) {
             compared.wrong.push(format!(
                 "{person}: {} items of {}, not {}",
                 items.len(),
@@ -316,6 +317,10 @@ async fn compare_figures(bench: &Bench, person: &Person, compared: &mut Compared
             ));
         }
     }
+}
+
+fn number(count: usize) -> i64 {
+    i64::try_from(count).unwrap_or(i64::MAX)
 }
 
 /// Records that are shown: of a team who may read them there, else one's own.

@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 use std::fmt::Write as _;
 
 use prost::Message as _;
-use prost_types::FileDescriptorSet;
+use prost_types::{FileDescriptorSet, MethodDescriptorProto};
 
 use crate::drive::{Answer, Made};
 use crate::entry::Entry;
@@ -97,7 +97,7 @@ pub(crate) fn methods() -> Vec<String> {
     for file in set.file.iter().filter(|file| file.package().starts_with("elohim.")) {
         let package = file.package().trim_start_matches("elohim.");
         for service in &file.service {
-            let names = service.method.iter().map(|method| method.name());
+            let names = service.method.iter().map(MethodDescriptorProto::name);
             methods.extend(names.map(|name| format!("{package}.{}/{name}", service.name())));
         }
     }

@@ -46,7 +46,7 @@ pub(super) const ENTRIES: &[Entry] = &[
                 display_name: "Changed".into(),
                 ..Default::default()
             };
-            let (user, update_mask) = (Some(user), mask("display_name"));
+            let (user, update_mask) = (Some(user), Some(mask("display_name")));
             let request_id = c.request_id();
             UpdateUserRequest { user, update_mask, request_id, ..Default::default() }
                 .encode_to_vec()
@@ -81,7 +81,7 @@ pub(super) const ENTRIES: &[Entry] = &[
         |c| {
             let (name, etag) = (c.name(0), c.etag(0));
             let team = Team { name, etag, display_name: "Changed".into(), ..Default::default() };
-            let (team, update_mask) = (Some(team), mask("display_name"));
+            let (team, update_mask) = (Some(team), Some(mask("display_name")));
             let request_id = c.request_id();
             UpdateTeamRequest { team, update_mask, request_id, ..Default::default() }
                 .encode_to_vec()
@@ -198,7 +198,7 @@ pub(super) const ENTRIES: &[Entry] = &[
             permissions: handed_levels(c),
             ..Default::default()
         };
-        let (role, update_mask) = (Some(role), mask("permissions"));
+        let (role, update_mask) = (Some(role), Some(mask("permissions")));
         UpdateRoleRequest { role, update_mask, ..Default::default() }.encode_to_vec()
     })
     .handing(hand_levels),
@@ -240,8 +240,8 @@ pub(super) const ENTRIES: &[Entry] = &[
     ),
 ];
 
-fn mask(path: &str) -> Option<FieldMask> {
-    Some(FieldMask { paths: vec![path.to_owned()] })
+fn mask(path: &str) -> FieldMask {
+    FieldMask { paths: vec![path.to_owned()] }
 }
 
 fn new_user(c: &Parts<'_>) -> User {

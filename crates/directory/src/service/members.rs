@@ -100,6 +100,7 @@ impl Members {
         caller: &Caller,
         team: TeamId,
         input: Checked<MemberInput>,
+        retry: Checked<()>,
         once: Option<&Once>,
     ) -> Result<Member, DirectoryError> {
         let mut tx = self.deps.begin(&caller.scope()).await?;
@@ -118,7 +119,6 @@ impl Members {
 
         let MemberInput { whom, role, expires_at } = input?;
         let now = self.deps.clock.now();
-        let expires_at = ends_later("expire_time", expires_at, now)?;
         let place = AssignmentScope::Team(team);
         let own = tx.roles_of(team).await?;
         let grants = Grants { table: self.deps.authorizer.roles(), own: &own };
@@ -136,6 +136,8 @@ impl Members {
             (_, None, Err(above)) => return Err(above.into()),
             (None, None, Ok(())) => return Err(denied.into()),
         };
+        retry?;
+        let expires_at = ends_later("expire_time", expires_at, now)?;
         if held.iter().any(|held| held.user == user.id) {
             let text = "the user is in the team already: give a further role with AssignRole";
             return Err(DirectoryError::wrong_state("ALREADY_MEMBER", text));

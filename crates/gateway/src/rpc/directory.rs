@@ -218,10 +218,11 @@ impl DirectoryService for Rpc {
         let whom: Option<UserId> = call.optional_name("user", &request.user)?;
         let role = call.checked(permission::role_name("role", &request.role))?;
         let retry = call.retry(&request.request_id, &request);
-        let (input, retry) = (&retry.and(team::member_input(&request, whom, role)), &retry);
+        let (input, retry) = (&team::member_input(&request, whom, role), &retry);
         let member = call
             .run_for_caller(|caller: Caller| async move {
-                self.services().members.add(&caller, id, input.clone(), retry.once()).await
+                let members = &self.services().members;
+                members.add(&caller, id, input.clone(), retry.check(), retry.once()).await
             })
             .await?;
         Ok(Response::new(team::member(member)))
