@@ -147,6 +147,22 @@ mod tests {
     }
 
     #[test]
+    fn the_owner_of_the_tables_is_named_apart_and_never_printed() {
+        let server = ("ELOHIM_DATABASE__URL", "postgres://server@db/x");
+        let owner = ("ELOHIM_DATABASE__MIGRATION_URL", "postgres://owner:hunter2@db/x");
+        let data = ("ELOHIM_DATA_DIR", "/data");
+        let config = from_variables(&[data, server, owner]).unwrap();
+        let named = config.migration_url().map(ExposeSecret::expose_secret);
+        assert_eq!(named, Some("postgres://owner:hunter2@db/x"));
+        assert!(!format!("{config:?}").contains("hunter2"));
+        assert!(from_variables(&[data, server]).unwrap().migration_url().is_none());
+        // Without a Postgres to serve, there is nothing to own.
+        assert!(from_variables(&[data, owner]).is_err());
+        let wrong = ("ELOHIM_DATABASE__MIGRATION_URL", "mysql://owner@db/x");
+        assert!(from_variables(&[data, server, wrong]).is_err());
+    }
+
+    #[test]
     fn keys_come_from_tables_too() {
         let config = from_file(
             "[identity]\nissuer = 'i'\naudience = 'a'\n[[identity.keys]]\nkid = 'k'\nalg = 'ES256'\npath = '/k.pem'\n",
