@@ -1,9 +1,8 @@
--- What administrators see, and what a stopped agent leaves alone.
+-- What administrators see.
 --
 -- * elohim_metadata reads everybody's rows, but has no column of content: titles, data, prompts,
 --   plans, patches and messages are not granted to it. The server becomes it for the length of
 --   one transaction (`set local role`), and elohim_app does not inherit from it.
--- * While a kill switch is engaged, no run it covers is claimed.
 --
 -- Expand step: the release before this one goes on with what it knew.
 
@@ -79,45 +78,3 @@ $$;
 create index agent_run_all_newest on agent_run (created_at, id);
 -- ListUserWorkflows: what a user made, newest first.
 create index workflow_by_creator on workflow (creator_id, created_at, id);
-
--- Whether a run may begin: no engaged switch covers its owner, its repository's, or everyone.
-grant select on kill_switch to elohim_queue;
-create or replace function queue_due_run() returns setof agent_run
-    language plpgsql volatile security definer as $$
-declare
-    moment constant bigint := queue_now();
-begin
-    return query
-        select * from agent_run r
-        where r.state = 'RUNNING' and r.lease_until <= moment
-          and not exists (
-            select from kill_switch k left join repository p on p.id = r.repository_id
-            where k.stopped
-              and (k.tenant_kind = 'global'
-                   or (k.tenant_kind = r.tenant_kind and k.tenant_id = r.tenant_id)
-                   or (k.tenant_kind = p.tenant_kind and k.tenant_id = p.tenant_id)))
-        order by r.lease_until, r.id limit 1
-        for update skip locked;
-    if not found then
-        return query
-            select * from agent_run r
-            where r.state = 'QUEUED' and r.due_at <= moment
-              and not exists (
-                select from kill_switch k left join repository p on p.id = r.repository_id
-                where k.stopped
-                  and (k.tenant_kind = 'global'
-                       or (k.tenant_kind = r.tenant_kind and k.tenant_id = r.tenant_id)
-                       or (k.tenant_kind = p.tenant_kind and k.tenant_id = p.tenant_id)))
-            order by r.due_at, r.id limit 1
-            for update skip locked;
-    end if;
-end
-$$;
--- Replacing a function forgets where it looks for names.
-do $$
-begin
-    execute format(
-        'alter function queue_due_run() set search_path = pg_catalog, %I, pg_temp',
-        current_schema());
-end
-$$;

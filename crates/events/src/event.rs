@@ -85,6 +85,11 @@ impl EventType {
         }
     }
 
+    /// Whether triggers may listen to it.
+    pub fn is_for_triggers(self) -> bool {
+        Self::FOR_TRIGGERS.contains(&self)
+    }
+
     /// Reads [`EventType::as_str`] back.
     pub fn parse(text: &str) -> Option<Self> {
         Self::ALL.into_iter().find(|kind| kind.as_str() == text)

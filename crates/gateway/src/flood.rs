@@ -262,7 +262,7 @@ mod tests {
                 Err(error) => break error,
             }
         };
-        assert!(read >= 900 * 17 && read <= 1_001 * 17 + PREFACE, "{read}: {error}");
+        assert!((900 * 17..=1_001 * 17 + PREFACE).contains(&read), "{read}: {error}");
         assert!(counted.read(&mut bytes).await.is_err(), "once and for all");
         drop(counted);
         let mut said = Vec::new();

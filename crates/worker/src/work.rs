@@ -13,6 +13,9 @@ use tokio::task::JoinSet;
 use tracing::{error, info, warn};
 use workflow_core::service::{Departures, Items, Triggers};
 
+/// Reactions to departures and stops that are at work at the same time.
+const AT_ONCE: usize = 4;
+
 /// How a worker works.
 #[derive(Clone, Debug)]
 pub struct Settings {
@@ -146,12 +149,22 @@ impl Worker {
         }
     }
 
+    /// One event after the other; but what stops work that runs is not held up by others.
     async fn deliver_events(self, mut stop: watch::Receiver<bool>) {
+        let mut tasks = JoinSet::new();
         let mut seen = 0;
         while !*stop.borrow() {
             match self.parts.outbox.claim_event(&self.settings.name, self.settings.lease).await {
-                Ok(Some(claimed)) => {
+                Ok(Some(claimed)) if claimed.event.kind.is_for_triggers() => {
                     self.deliver(claimed).await;
+                    continue;
+                }
+                Ok(Some(claimed)) => {
+                    while tasks.len() >= AT_ONCE {
+                        tasks.join_next().await;
+                    }
+                    let worker = self.clone();
+                    tasks.spawn(async move { worker.deliver(claimed).await });
                     continue;
                 }
                 Ok(None) => {}
@@ -159,9 +172,11 @@ impl Worker {
             }
             tokio::select! {
                 count = self.parts.wakeups.wait(seen, self.settings.poll) => seen = count,
+                Some(_) = tasks.join_next() => {}
                 _ = stop.changed() => {}
             }
         }
+        while tasks.join_next().await.is_some() {}
     }
 
     /// Pause before the attempt after `attempt`.

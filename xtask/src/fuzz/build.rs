@@ -10,9 +10,6 @@ use crate::workspace;
 
 pub(super) const TRIPLE: &str = "x86_64-unknown-linux-gnu";
 
-/// Targets that need more than the crates they fuzz, with what they need.
-const FEATURES: [(&str, &str); 1] = [("calls", "world")];
-
 const NO_NIGHTLY: &str = "\
 fuzzing needs a nightly compiler, which is not installed: `rustup toolchain install nightly`.
 The inputs that were kept are tried without one: `cargo xtask test corpus`.";
@@ -28,20 +25,10 @@ pub(super) fn programs(places: &Places, targets: &[String]) -> Result<()> {
         bail!(NO_CARGO_FUZZ);
     }
     lock(places)?;
-    let is_plain = |target: &&String| FEATURES.iter().all(|(name, _)| name != target);
-    let plain: Vec<&String> = targets.iter().filter(is_plain).collect();
-    match plain.as_slice() {
-        [] => {}
-        [only] => build(places, &[only.as_str()])?,
-        // One build makes all that need nothing special.
-        _ => build(places, &[])?,
+    match targets {
+        [only] => build(places, &[only.as_str()]),
+        _ => build(places, &[]),
     }
-    for (target, features) in FEATURES {
-        if targets.iter().any(|asked| asked == target) {
-            build(places, &[target, "--features", features])?;
-        }
-    }
-    Ok(())
 }
 
 fn nightly() -> Command {

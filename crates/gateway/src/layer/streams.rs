@@ -71,13 +71,11 @@ impl Streams {
             return Err(status::overloaded("OVERLOADED", text));
         }
         let Some(caller) = context.caller() else { return Ok(Place { _open: place, _own: None }) };
-        match self.by_caller.take(caller.user()) {
-            Some(own) => Ok(Place { _open: place, _own: Some(own) }),
-            None => {
-                let text = "you have too many open streams; end some of them";
-                Err(status::overloaded("TOO_MANY_CALLS", text))
-            }
-        }
+        let Some(own) = self.by_caller.take(caller.user()) else {
+            let text = "you have too many open streams; end some of them";
+            return Err(status::overloaded("TOO_MANY_CALLS", text));
+        };
+        Ok(Place { _open: place, _own: Some(own) })
     }
 }
 

@@ -204,13 +204,13 @@ impl PolicyAdmin for Storage {
     }
 
     async fn set_active(&self, user: UserId, active: bool) -> Answer<()> {
-        let ended = if active { Expr::val(None::<i64>).into() } else { self.dialect().now() };
-        let values = [("active", Expr::val(active).into()), ("deactivated_at", ended)];
+        let ended = if active { Expr::val(None::<i64>) } else { self.dialect().now() };
+        let values = [("active", Expr::val(active)), ("deactivated_at", ended)];
         Ok(self.change_user(user, values).await?)
     }
 
     async fn set_may_apply(&self, user: UserId, may_apply: bool) -> Answer<()> {
-        Ok(self.change_user(user, [("may_apply", Expr::val(may_apply).into())]).await?)
+        Ok(self.change_user(user, [("may_apply", Expr::val(may_apply))]).await?)
     }
 
     async fn set_kill_switch(&self, tenant: Tenant, stopped: bool, now: Timestamp) -> Answer<()> {

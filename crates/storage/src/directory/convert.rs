@@ -99,15 +99,15 @@ pub(super) fn user_card(row: app_user::Model) -> UserCard {
     }
 }
 
-pub(super) fn team(row: team::Model) -> Result<Team> {
-    Ok(Team {
+pub(super) fn team(row: team::Model) -> Team {
+    Team {
         id: TeamId::from_uuid(row.id),
         slug: row.slug,
         display_name: row.display_name,
         created_at: Timestamp::from_micros(row.created_at),
         deleted_at: time(row.deleted_at),
         version: row.version,
-    })
+    }
 }
 
 pub(super) fn team_row(team: &Team) -> team::Model {
@@ -121,8 +121,8 @@ pub(super) fn team_row(team: &Team) -> team::Model {
     }
 }
 
-pub(super) fn team_card(row: team::Model) -> Result<TeamCard> {
-    Ok(TeamCard { id: TeamId::from_uuid(row.id), slug: row.slug, display_name: row.display_name })
+pub(super) fn team_card(row: team::Model) -> TeamCard {
+    TeamCard { id: TeamId::from_uuid(row.id), slug: row.slug, display_name: row.display_name }
 }
 
 pub(super) fn role(row: custom_role::Model) -> Result<TeamRole> {

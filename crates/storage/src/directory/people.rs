@@ -42,7 +42,7 @@ impl DirectoryWrite {
     }
 
     async fn team(&self, condition: SimpleExpr) -> Result<Option<Team>> {
-        one((&self.tx.open).into(), &team_with(condition), convert::team).await
+        one((&self.tx.open).into(), &team_with(condition), |row| Ok(convert::team(row))).await
     }
 
     pub(super) async fn insert_user(&mut self, user: &User) -> Result<()> {

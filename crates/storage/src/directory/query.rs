@@ -67,7 +67,7 @@ fn reached(reach: &Reach, id: SimpleExpr) -> Option<SimpleExpr> {
 /// Teams in use within reach.
 pub(super) fn reached_teams(reach: &Reach) -> SelectStatement {
     let mut select = teams();
-    select.cond_where(Condition::all().add_option(reached(reach, column("team", "id").into())));
+    select.cond_where(Condition::all().add_option(reached(reach, column("team", "id"))));
     select
 }
 
@@ -132,7 +132,7 @@ pub(super) fn members(
     held_by_active(&mut chosen, scope, now);
     chosen
         .and_where(of_team_in_use())
-        .cond_where(Condition::all().add_option(reached(reach, at("scope_id").into())));
+        .cond_where(Condition::all().add_option(reached(reach, at("scope_id"))));
     if let Some(after) = request.after {
         chosen.and_where(at("user_id").gt(after.id));
     }

@@ -21,7 +21,7 @@ use super::tx::DirectoryWrite;
 use super::{Answer, convert};
 use crate::Storage;
 use crate::fault::Result;
-use crate::row::directory::{app_user, role_assignment, team};
+use crate::row::directory::{app_user, role_assignment};
 use crate::visibility::{Direction, column, page};
 
 /// One role of a member.
@@ -94,7 +94,7 @@ impl Storage {
             select
                 .and_where(column("team", "id").is_in(ids))
                 .order_by(("team", "slug"), Order::Asc);
-            teams = all(self.reader().into(), &select, convert::team_card).await?;
+            teams = all(self.reader().into(), &select, |row| Ok(convert::team_card(row))).await?;
         }
         Ok(Some(Person { user, teams }))
     }
@@ -144,7 +144,7 @@ impl Storage {
         self.check_read(reach.scope().epoch()).await?;
         let mut select = query::reached_teams(reach);
         select.and_where(column("team", "id").eq(id.as_uuid()));
-        let found = all::<team::Model, _>(self.reader().into(), &select, convert::team).await?;
+        let found = all(self.reader().into(), &select, |row| Ok(convert::team(row))).await?;
         Ok(keep(found, |team| reach.sees(team.id)).pop())
     }
 
@@ -152,7 +152,7 @@ impl Storage {
         self.check_read(reach.scope().epoch()).await?;
         let mut select = query::reached_teams(reach);
         page(&mut select, "team", "created_at", Direction::NewestFirst, request);
-        let teams = all::<team::Model, _>(self.reader().into(), &select, convert::team).await?;
+        let teams = all(self.reader().into(), &select, |row| Ok(convert::team(row))).await?;
         let teams = Page::cut(teams, request.size, |team| after(team.created_at, team.id));
         Ok(Page { items: keep(teams.items, |team| reach.sees(team.id)), next: teams.next })
     }
@@ -190,7 +190,7 @@ impl Storage {
     ) -> Result<Page<TeamRole>> {
         self.check_read(scope.epoch()).await?;
         let sees = |team: TeamId| scope.sees(Tenant::Team(team));
-        let wanted = teams.iter().filter(|team| sees(**team)).map(|team| team.as_uuid());
+        let wanted = teams.iter().filter(|team| sees(**team)).map(Id::as_uuid);
         let mut select = query::roles_of_teams(wanted.collect());
         page(&mut select, "custom_role", "created_at", Direction::OldestFirst, request);
         let roles = all(self.reader().into(), &select, convert::role).await?;

@@ -23,7 +23,7 @@ use crate::visibility::column;
 const CHUNK: usize = 1000;
 
 fn at(name: &'static str) -> SimpleExpr {
-    column("role_assignment", name).into()
+    column("role_assignment", name)
 }
 
 fn oldest_first(select: &mut SelectStatement) {

@@ -25,14 +25,6 @@ use crate::{Storage, Tx};
 pub(super) const QUEUE_ENDS: [&str; 3] =
     [RunState::TimedOut.as_str(), RunState::Dead.as_str(), RunState::Cancelled.as_str()];
 
-/// No engaged switch covers a run's owner, its repository's, or everyone.
-const NOT_STOPPED: &str = "not exists (
-    select 1 from kill_switch k left join repository p on p.id = agent_run.repository_id
-    where k.stopped
-      and (k.tenant_kind = 'global'
-           or (k.tenant_kind = agent_run.tenant_kind and k.tenant_id = agent_run.tenant_id)
-           or (k.tenant_kind = p.tenant_kind and k.tenant_id = p.tenant_id)))";
-
 /// All columns of the rows of `E` that a function returns.
 fn through<E: EntityTrait>(door: FunctionCall) -> SelectStatement {
     let table = E::default().table_name();
@@ -64,8 +56,7 @@ impl Tx {
             let mut select = oldest::<agent_run::Entity>(due);
             select
                 .and_where(Expr::col("state").eq(constant(state.as_str())))
-                .and_where(has_passed(dialect, due))
-                .and_where(Expr::cust(NOT_STOPPED));
+                .and_where(has_passed(dialect, due));
             let found = first(self, select).await?;
             if found.is_some() {
                 return Ok(found);

@@ -108,7 +108,7 @@ async fn of_members(services: &mut Services, stand: &Stand, frank: UserId) {
     let member =
         MemberInput { whom: Whom::User(frank), role: "developer".into(), expires_at: None };
     let (carol, retry) = (services.caller(stand.carol).await, once(stand.carol));
-    let added = members.add(&carol, stand.core, Ok(member), Some(&retry));
+    let added = members.add(&carol, stand.core, Ok(member), Ok(()), Some(&retry));
     services.count("add member", added).await;
 
     let (grant, retry) = (services.grant::<TeamWrite>(stand.carol).await, once(stand.carol));
@@ -167,8 +167,8 @@ async fn of_teams(services: &mut Services, stand: &Stand, founder: UserId) {
 }
 
 const POSTGRES: &str = "\
-create user: 5
-rename user: 9
+create user: 7
+rename user: 11
 list users: 3
 add member: 9
 assign role: 6
@@ -185,12 +185,12 @@ rename team: 5
 get team: 2
 list teams: 2
 delete empty team: 9
-deactivate user: 10
+deactivate user: 12
 ";
 
 const SQLITE: &str = "\
-create user: 8
-rename user: 11
+create user: 10
+rename user: 13
 list users: 3
 add member: 12
 assign role: 9
@@ -207,7 +207,7 @@ rename team: 7
 get team: 2
 list teams: 2
 delete empty team: 12
-deactivate user: 12
+deactivate user: 14
 ";
 
 testkit::on_both! {

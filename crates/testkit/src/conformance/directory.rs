@@ -206,6 +206,8 @@ pub async fn a_stale_version_saves_nothing(stand: Stand) {
     assert!(stale(&tx.save_team(clear(&founder, back)).await));
 }
 
+type Edit = fn(&mut User);
+
 /// Every column of a user that decides a right raises the epoch, and his name alone does not.
 pub async fn what_changes_a_right_raises_the_epoch(stand: Stand) {
     let founder = founder(&stand).await;
@@ -215,7 +217,6 @@ pub async fn what_changes_a_right_raises_the_epoch(stand: Stand) {
         assert_eq!(now - last, i64::from(expected), "{what}");
         last = now;
     };
-    type Edit = fn(&mut User);
     let edits: [(&str, bool, Edit); 8] = [
         ("nothing", false, |_| ()),
         ("display_name", false, |user| user.display_name = "Other".into()),

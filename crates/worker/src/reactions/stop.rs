@@ -1,5 +1,4 @@
-//! An operator stopped the agent: what is at work is cancelled. What is ordered from then on
-//! waits until the switch is released; no claim takes it before.
+//! An operator stopped the agent: what was ordered until then is cancelled.
 
 use agent_core::AgentError;
 use agent_core::port::live::WhoseRuns;

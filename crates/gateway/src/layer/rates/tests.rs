@@ -51,7 +51,7 @@ impl SharedLimits for Row {
         let left = u32::try_from(room.as_nanos() / period.as_nanos()).unwrap();
         let permits = left.min(most);
         *spent_until = from + period * permits;
-        let wait = if permits == 0 { period - room } else { Duration::ZERO };
+        let wait = if permits == 0 { period.saturating_sub(room) } else { Duration::ZERO };
         Ok(Lease { permits, wait })
     }
 
