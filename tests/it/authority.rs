@@ -1,13 +1,14 @@
 //! Certificates for tests, and the files a server reads them from.
 
 use std::path::PathBuf;
-use std::time::Duration;
 
 use rcgen::{
     BasicConstraints, CertificateParams, ExtendedKeyUsagePurpose, IsCa, Issuer, KeyPair, SanType,
 };
 use tempfile::TempDir;
 use time::OffsetDateTime;
+
+use crate::signer::now;
 
 /// Signs certificates.
 pub(crate) struct Authority {
@@ -49,14 +50,7 @@ impl Authority {
     /// The same, good from one moment to another, counted from now.
     pub(crate) fn client_between(&self, names: &[SanType], from: i64, to: i64) -> Pair {
         let mut params = client(names);
-        let at = |seconds: i64| {
-            let now = OffsetDateTime::now_utc();
-            if seconds < 0 {
-                now - Duration::from_secs(seconds.unsigned_abs())
-            } else {
-                now + Duration::from_secs(seconds.unsigned_abs())
-            }
-        };
+        let at = |seconds| OffsetDateTime::from_unix_timestamp(now() + seconds).unwrap();
         params.not_before = at(from);
         params.not_after = at(to);
         self.sign(params)

@@ -1,9 +1,9 @@
 //! What one connection may do: headers, streams, pings and resets have their limits.
 
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use api::permissions::GetMeRequest;
-use testkit::world::World;
+use testkit::world::{Setup, World};
 use tonic::metadata::{Ascii, MetadataValue};
 
 use crate::frames::{
@@ -106,6 +106,43 @@ testkit::on_both! {
                 break;
             }
         }
+        still_serves(&world).await;
+    }
+
+    /// A connection is asked to close when it is old, and when its peer does not answer.
+    async fn old_and_dead_connections_are_closed(db: TestDb) {
+        let seconds = |key, seconds: &str| (key, seconds.to_owned());
+        let variables = vec![
+            seconds("ELOHIM_GATEWAY__LIMITS__CONNECTION_AGE", "6"),
+            seconds("ELOHIM_GATEWAY__LIMITS__KEEPALIVE_INTERVAL", "1"),
+            seconds("ELOHIM_GATEWAY__LIMITS__KEEPALIVE_TIMEOUT", "2"),
+        ];
+        let world = World::with(db, Setup { variables, ..Setup::default() }).await;
+        // One peer answers pings, the other does not; both have something open.
+        let watch = [
+            Frame::new(HEADERS, END_HEADERS, 1, &call(WATCH, &[])),
+            Frame::new(DATA, END_STREAM, 1, &[0; 5]),
+        ];
+        let mut lively = Peer::connect(world.address()).await;
+        let mut dead = Peer::connect(world.address()).await;
+        let began = Instant::now();
+        assert!(lively.sends(&watch).await && dead.sends(&watch).await);
+        let answering = tokio::spawn(async move {
+            loop {
+                let frame = lively.hears().await.expect("the connection is open");
+                if frame.kind == PING && frame.flags == 0 {
+                    lively.sends(&[Frame::new(PING, 1, 0, &frame.payload)]).await;
+                }
+                if frame.kind == GOAWAY {
+                    return began.elapsed();
+                }
+            }
+        });
+        dead.hears_the_end().await;
+        let age = began.elapsed();
+        assert!(age >= Duration::from_secs(2) && age < Duration::from_secs(6), "{age:?}");
+        let age = answering.await.unwrap();
+        assert!(age >= Duration::from_secs(5), "{age:?}");
         still_serves(&world).await;
     }
 

@@ -1,11 +1,10 @@
 //! Signs tokens that a server believes, and such as it must not.
 
-use std::time::{SystemTime, UNIX_EPOCH};
-
 use base64::Engine as _;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use ed25519_dalek::pkcs8::DecodePrivateKey as _;
 use ed25519_dalek::{Signer as _, SigningKey};
+use primitives::{Clock as _, SystemClock};
 use serde_json::{Value, json};
 use server::dev::{AUDIENCE, ISSUER};
 use testkit::world::World;
@@ -74,8 +73,7 @@ pub(crate) fn unsigned(header: &str, claims: &str) -> String {
 
 /// Seconds since 1970.
 pub(crate) fn now() -> i64 {
-    let since = SystemTime::now().duration_since(UNIX_EPOCH).unwrap();
-    i64::try_from(since.as_secs()).unwrap()
+    SystemClock.now().to_seconds_nanos().0
 }
 
 /// Claims that are believed for some minutes.

@@ -278,11 +278,11 @@ fn a_certificate_stands_for_the_one_account_that_has_its_name() {
         eventually(async || me(&nobody, &both).await).await;
         assert_eq!(me(&nobody, &both).await.unwrap(), mia.user);
         world.policy().set_active(mia.id, false).await.unwrap();
-        eventually(async || match me(&nobody, &both).await {
+        let refused = eventually(async || match me(&nobody, &both).await {
             Ok(user) => Err(user),
-            Err(status) => Ok(assert_eq!(status.refusal(), reference)),
-        })
-        .await;
+            Err(status) => Ok(status),
+        });
+        assert_eq!(refused.await.refusal(), reference);
     });
 }
 
@@ -344,11 +344,11 @@ fn a_certificate_ceases_to_stand_for_anybody_on_an_open_connection() {
         let open = channel(&world, &ours, Some(&own));
         assert_eq!(me(&nobody, &open).await.unwrap(), mia.user);
         let ceases = async |channel: &Channel| {
-            eventually(async || match me(&nobody, channel).await {
+            let refused = eventually(async || match me(&nobody, channel).await {
                 Ok(user) => Err(user),
-                Err(status) => Ok(assert_eq!(status.code(), Code::Unauthenticated)),
-            })
-            .await;
+                Err(status) => Ok(status),
+            });
+            assert_eq!(refused.await.code(), Code::Unauthenticated);
         };
 
         // The authority is taken out, and put back.

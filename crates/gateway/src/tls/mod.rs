@@ -57,7 +57,7 @@ impl Tls {
             sleep(every).await;
             let seen = self.look(&last).await;
             if seen != last {
-                self.tell(&seen);
+                tell(&seen);
                 last = seen;
             }
         }
@@ -91,14 +91,13 @@ impl Tls {
             Err(_) => last.clone(),
         }
     }
+}
 
-    fn tell(&self, seen: &Result<Digest, Broken>) {
-        match seen {
-            Ok(_) => info!("new TLS files are in force"),
-            Err(broken) => warn!(
-                error = broken.why,
-                "TLS files changed, and cannot be used: the old ones stay in force"
-            ),
+fn tell(seen: &Result<Digest, Broken>) {
+    match seen {
+        Ok(_) => info!("new TLS files are in force"),
+        Err(Broken { why, .. }) => {
+            warn!(why, "TLS files changed, and cannot be used: the old ones stay in force");
         }
     }
 }

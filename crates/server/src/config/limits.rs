@@ -6,7 +6,7 @@
 use std::num::NonZeroU32;
 use std::time::Duration;
 
-use gateway::{Class, ClassLimits, Limits, StreamLimits};
+use gateway::{Class, ClassLimits, GatewayConfig, Limits, StreamLimits};
 use serde::Deserialize;
 
 use super::ConfigError;
@@ -28,6 +28,12 @@ pub struct LimitsConfig {
     pub stream_idle: Option<u64>,
     /// Seconds after which any stream ends.
     pub stream_age: Option<u64>,
+    /// Seconds after which a connection is asked to close.
+    pub connection_age: Option<u64>,
+    /// Seconds after which a quiet connection is pinged…
+    pub keepalive_interval: Option<u64>,
+    /// …and closed when it does not answer.
+    pub keepalive_timeout: Option<u64>,
     pub admin: ClassConfig,
     pub read: ClassConfig,
     pub mutation: ClassConfig,
@@ -71,7 +77,13 @@ impl LimitsConfig {
                 return wrong(format!("{key} must be 1 to 1000000"));
             }
         }
-        for (key, value) in [("stream_idle", self.stream_idle), ("stream_age", self.stream_age)] {
+        for (key, value) in [
+            ("stream_idle", self.stream_idle),
+            ("stream_age", self.stream_age),
+            ("connection_age", self.connection_age),
+            ("keepalive_interval", self.keepalive_interval),
+            ("keepalive_timeout", self.keepalive_timeout),
+        ] {
             if value.is_some_and(|seconds| !(1..=86_400).contains(&seconds)) {
                 return wrong(format!("{key} must be 1 to 86400 seconds"));
             }
@@ -95,7 +107,7 @@ impl LimitsConfig {
     }
 
     /// What the gateway is to hold callers to, over so many connections to the database.
-    pub(crate) fn limits(&self, connections: u32) -> Limits {
+    fn limits(&self, connections: u32) -> Limits {
         let usual = Limits::default();
         let share = Limits::share_of(connections);
         Limits {
@@ -110,8 +122,22 @@ impl LimitsConfig {
         }
     }
 
+    /// All of it, over so many connections to the database.
+    pub(crate) fn gateway(&self, connections: u32) -> GatewayConfig {
+        let usual = GatewayConfig::default();
+        let seconds = |given: Option<u64>, usual| given.map_or(usual, Duration::from_secs);
+        GatewayConfig {
+            limits: self.limits(connections),
+            streams: self.streams(),
+            connection_age: seconds(self.connection_age, usual.connection_age),
+            keepalive_interval: seconds(self.keepalive_interval, usual.keepalive_interval),
+            keepalive_timeout: seconds(self.keepalive_timeout, usual.keepalive_timeout),
+            ..usual
+        }
+    }
+
     /// What streams are to be held to.
-    pub(crate) fn streams(&self) -> StreamLimits {
+    fn streams(&self) -> StreamLimits {
         let usual = StreamLimits::default();
         StreamLimits {
             per_caller: self.streams_per_caller.unwrap_or(usual.per_caller),
@@ -148,7 +174,11 @@ mod tests {
         assert_eq!(limits.long, usual.long);
         assert_eq!(limits.at_work_per_caller, 3, "three tenths of ten connections");
         assert_eq!(config.limits(1).at_work_per_caller, 1);
-        assert_eq!(read("").unwrap().streams(), StreamLimits::default());
+        let usual = GatewayConfig::default();
+        assert_eq!(read("").unwrap().gateway(10), usual, "the defaults fit a pool of ten");
+        let short = read("connection_age = 7\nstream_idle = 8").unwrap().gateway(10);
+        assert_eq!(short.connection_age, Duration::from_secs(7));
+        assert_eq!(short.streams, StreamLimits { idle: Duration::from_secs(8), ..usual.streams });
     }
 
     #[test]
@@ -161,6 +191,7 @@ mod tests {
             "calls_per_caller = 0",
             "stream_idle = 0",
             "stream_age = 100000",
+            "connection_age = 0",
             "[long]\nshed_at = 0",
             "[long]\nshed_at = 5000",
             "[admin]\nshed_at = 1",

@@ -268,9 +268,7 @@ fn limits(config: &Config) -> GatewayConfig {
     let connections = config.database.pool_size.unwrap_or(usual);
     GatewayConfig {
         reflection: config.gateway.reflection,
-        limits: config.gateway.limits.limits(connections),
-        streams: config.gateway.limits.streams(),
-        ..GatewayConfig::default()
+        ..config.gateway.limits.gateway(connections)
     }
 }
 

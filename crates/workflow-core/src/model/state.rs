@@ -152,11 +152,12 @@ impl ItemState {
 
             // Listed rather than `_`: a new state or event must be placed before this compiles.
             (Claimed | InProgress | Blocked, On::Claim)
-            | (Pending, On::LoseAssignee)
             | (Pending | InProgress | Blocked, On::Start)
             | (
                 Pending,
-                On::CompleteStage { agent_stage: false, .. } | On::Finish { agent_stage: false },
+                On::LoseAssignee
+                | On::CompleteStage { agent_stage: false, .. }
+                | On::Finish { agent_stage: false },
             )
             | (Blocked, On::CompleteStage { .. } | On::Finish { .. } | On::RerunAgent { .. })
             | (Pending | Claimed | InProgress, On::RerunAgent { agent_stage: false })
