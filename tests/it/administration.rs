@@ -211,6 +211,11 @@ testkit::on_both! {
         let overview = client.get_system_overview(GetSystemOverviewRequest {}).await.unwrap();
         assert_eq!(overview.into_inner().kill_switches, []);
         let second = bob.creates_item(new()).await.unwrap();
-        bob.awaits_agent(&second.name).await;
+        let again = second.live_run.clone();
+        eventually(async || match bob.sees_run(&again).await.unwrap().state() {
+            RunState::Queued => Err("nobody has begun".to_owned()),
+            _ => Ok(()),
+        })
+        .await;
     }
 }
