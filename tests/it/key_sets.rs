@@ -11,7 +11,7 @@ use server::config::load_from;
 use server::dev::{AUDIENCE, ISSUER};
 use server::wiring::{Identity, Options, Server, StartError};
 use testkit::database::{Backend, TestDb, run};
-use testkit::world::{Person, Refused as _, Setup, World, eventually, log};
+use testkit::world::{Person, Refused as _, Setup, World, eventually, log, refused};
 use tokio::io::{AsyncBufReadExt as _, BufReader};
 use tokio::process::Command;
 use tokio::time::{Instant, sleep};
@@ -20,6 +20,7 @@ use tonic::Code;
 use crate::authority::{Authority, Pair};
 use crate::key_server::{KeyServer, Manner};
 use crate::signer::Signer;
+use crate::streams::Open;
 
 fn variables(keys: &KeyServer) -> Vec<(&'static str, String)> {
     vec![
@@ -90,6 +91,23 @@ fn a_key_is_believed_once_it_is_published_and_until_it_is_withdrawn() {
         keys.behaves(Manner::Keys(vec![other.jwk()]));
         comes_to_believe(&alice, &other.token("alice"), true).await;
         assert!(!believes(&alice, &new.token("alice")).await);
+    });
+}
+
+#[test]
+fn an_open_stream_ends_with_the_key_of_its_token() {
+    run(Backend::Sqlite, async |db| {
+        let [old, new] = ["old", "new"].map(Signer::new);
+        let keys = KeyServer::start(Manner::Keys(vec![old.jwk(), new.jwk()])).await;
+        let mut variables = variables(&keys);
+        variables.push(("ELOHIM_GATEWAY__REFLECTION", "true".to_owned()));
+        let world = World::with(db, Setup { variables, ..Setup::default() }).await;
+        let alice = world.person("alice");
+        let by_old = Open::by(&alice.with_token(&old.token("alice"))).await;
+        let mut by_new = Open::by(&alice.with_token(&new.token("alice"))).await;
+        keys.behaves(Manner::Keys(vec![new.jwk()]));
+        refused::<()>(Err(by_old.ends().await), Code::Unauthenticated, "UNAUTHENTICATED");
+        by_new.answers_again().await;
     });
 }
 

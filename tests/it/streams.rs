@@ -15,7 +15,7 @@ use tonic_reflection::pb::v1::{ServerReflectionRequest, ServerReflectionResponse
 const SOON: Duration = Duration::from_secs(5);
 
 /// A stream that stays open as long as `asks` does, and has answered once.
-struct Open {
+pub(crate) struct Open {
     answers: Streaming<ServerReflectionResponse>,
     asks: tokio::sync::mpsc::UnboundedSender<ServerReflectionRequest>,
 }
@@ -28,7 +28,7 @@ fn question() -> ServerReflectionRequest {
 }
 
 impl Open {
-    async fn by(person: &Person) -> Self {
+    pub(crate) async fn by(person: &Person) -> Self {
         let (asks, asked) = tokio::sync::mpsc::unbounded_channel();
         asks.send(question()).unwrap();
         let asked = tokio_stream::wrappers::UnboundedReceiverStream::new(asked);
@@ -38,13 +38,13 @@ impl Open {
         open
     }
 
-    async fn answers_again(&mut self) {
+    pub(crate) async fn answers_again(&mut self) {
         self.asks.send(question()).unwrap();
         self.answers.message().await.unwrap().expect("an answer");
     }
 
     /// Waits for the end, and how it came.
-    async fn ends(mut self) -> Status {
+    pub(crate) async fn ends(mut self) -> Status {
         let ended = tokio::time::timeout(SOON, self.answers.message()).await;
         ended.expect("it ends within the bound").expect_err("it ends with a status")
     }

@@ -8,7 +8,7 @@ use rcgen::SanType;
 use rustls::pki_types::pem::PemObject as _;
 use rustls::pki_types::{CertificateDer, ServerName};
 use testkit::database::{Backend, TestDb, run};
-use testkit::world::{Person, Refused as _, Setup, World, eventually, log};
+use testkit::world::{Person, Refused as _, Setup, World, eventually, log, refused};
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 use tokio::net::TcpStream;
 use tokio::time::{Instant, sleep, timeout};
@@ -17,6 +17,7 @@ use tonic::transport::{Certificate, Channel, ClientTlsConfig, Endpoint, Identity
 use tonic::{Code, Request, Status};
 
 use crate::authority::{Authority, Files, Pair, dns, uri};
+use crate::streams::Open;
 
 async fn world(db: TestDb, variables: Vec<(&'static str, String)>) -> World {
     World::with(db, Setup { variables, ..Setup::default() }).await
@@ -366,5 +367,30 @@ fn a_certificate_ceases_to_stand_for_anybody_on_an_open_connection() {
         // The account gets another certificate.
         knows(&world, "mia", "spiffe://example.org/mia-2").await;
         ceases(&open).await;
+    });
+}
+
+#[test]
+fn an_open_stream_ends_with_what_its_certificate_stood_for() {
+    run(Backend::Sqlite, async |db| {
+        let [ours, clients, others] = ["ours", "clients", "others"].map(Authority::new);
+        let files = Files::with(&ours.server());
+        let mut variables = files.variables_with(&clients);
+        variables.push(("ELOHIM_GATEWAY__REFLECTION", "true".to_owned()));
+        let world = world(db, variables).await;
+        let mia = world.person("mia");
+        knows(&world, "mia", "spiffe://example.org/mia").await;
+        let own = clients.client(&[uri("spiffe://example.org/mia")]);
+        let nobody = mia.without_token().over(channel(&world, &ours, Some(&own)));
+        let over = mia.over(channel(&world, &ours, Some(&own)));
+        let (first, mut by_token) = (Open::by(&nobody).await, Open::by(&over).await);
+        knows(&world, "mia", "spiffe://example.org/another").await;
+        refused::<()>(Err(first.ends().await), Code::Unauthenticated, "UNAUTHENTICATED");
+        knows(&world, "mia", "spiffe://example.org/mia").await;
+        eventually(async || me(&nobody, &channel(&world, &ours, Some(&own))).await).await;
+        let second = Open::by(&nobody).await;
+        files.write("clients.pem", &others.pem);
+        refused::<()>(Err(second.ends().await), Code::Unauthenticated, "UNAUTHENTICATED");
+        by_token.answers_again().await;
     });
 }

@@ -156,14 +156,15 @@ impl Call<'_> {
     {
         let mut caller = self.caller.clone();
         for _ in 1..TRIES {
-            match run(caller)?.await {
+            // On the heap: commands are large, and this holds one in each of its arms.
+            match Box::pin(run(caller)?).await {
                 Err(error) if error.kind() == ErrorKind::PolicyMoved => {
                     caller = self.caller_again().await?;
                 }
                 outcome => return outcome.map_err(|error| self.fail(&error)),
             }
         }
-        run(caller)?.await.map_err(|error| self.fail(&error))
+        Box::pin(run(caller)?).await.map_err(|error| self.fail(&error))
     }
 
     fn grant<P: Permission>(&self, caller: &Caller) -> Result<Grant<P>, Status> {

@@ -29,7 +29,7 @@ fn live_of(scope: &Scope, runs: &[RunId]) -> SelectStatement {
         .exprs(["id", "tenant_kind", "tenant_id", "principal_id"].map(at))
         .from("agent_run")
         .cond_where(seen("agent_run", scope))
-        .and_where(at("id").is_in(runs.iter().map(|id| id.as_uuid())))
+        .and_where(at("id").is_in(runs.iter().map(primitives::Id::as_uuid)))
         .and_where(is_live())
         .order_by(("agent_run", "id"), Order::Asc)
         .to_owned()

@@ -33,7 +33,7 @@ fn through_door(whose: WhoseRuns, until: Timestamp, limit: u32) -> SelectStateme
     let call = door("queue_live_runs")
         .arg(person.map(|person| person.as_uuid()))
         .arg(owner.map(|owner| owner.kind().as_str()))
-        .arg(owner.map(|owner| owner.id()))
+        .arg(owner.map(primitives::Tenant::id))
         .arg(until.as_micros())
         .arg(i64::from(limit));
     Query::select().columns(COLUMNS).from_function(call, "live").to_owned()
@@ -57,7 +57,7 @@ fn directly(whose: WhoseRuns, until: Timestamp, limit: u32) -> SelectStatement {
             owner.map(|owner| owned("agent_run", owner).or(owned("repository", owner))),
         )
         .order_by_expr(run("state").eq(constant(RunState::Running.as_str())), Order::Desc)
-        .order_by_expr(run("id").into(), Order::Asc)
+        .order_by_expr(run("id"), Order::Asc)
         .limit(u64::from(limit));
     select
 }

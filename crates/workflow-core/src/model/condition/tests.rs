@@ -126,6 +126,25 @@ fn what_callers_must_not_write_is_refused_with_a_hint() {
     }
 }
 
+/// The stack of a thread that serves calls, as Tokio makes them; half of it is for the callers
+/// of conditions.
+const HALF_A_STACK: usize = 1024 * 1024;
+
+#[test]
+fn the_deepest_condition_fits_the_stack() {
+    let deepest = [("(", ")"), ("[", "][0]"), ("!(", ")"), ("-(", ")"), ("{'a': ", "}.a")];
+    let sources = deepest.map(|(open, close)| {
+        let (open, close) = (open.repeat(MAX_NESTING), close.repeat(MAX_NESTING));
+        format!("{open}data.a{close}")
+    });
+    let judged = std::thread::Builder::new().stack_size(HALF_A_STACK).spawn(move || {
+        let facts = Facts::of(&item(json!({ "a": true })));
+        sources.map(|source| (check(&source), holds(&source, &facts)))
+    });
+    let judged = judged.unwrap().join().unwrap();
+    assert!(judged.iter().any(|(check, holds)| check.is_ok() && *holds), "{judged:?}");
+}
+
 #[test]
 fn hostile_texts_neither_panic_nor_take_long() {
     let repeat = |unit: &str| unit.repeat(MAX_BYTES / unit.len());
