@@ -22,7 +22,7 @@ fn through_door(held: &HeldBy) -> SelectStatement {
     let call = Func::cust("queue_held_items")
         .arg(held.user.as_uuid())
         .arg(held.within.map(|owner| owner.kind().as_str()))
-        .arg(held.within.map(|owner| owner.id()))
+        .arg(held.within.map(primitives::Tenant::id))
         .arg(held.until.as_micros())
         .arg(held.after.map(|id| id.as_uuid()))
         .arg(i64::from(held.limit));
