@@ -11,7 +11,7 @@
     clippy::unwrap_used,
     clippy::cast_precision_loss,
     clippy::float_cmp,
-    clippy::large_futures,
+    clippy::needless_update,
     reason = "a program for people"
 )]
 
@@ -50,7 +50,7 @@ macro_rules! probes {
         vec![$({
             let name: String = $name;
             let (collection, _) = name.split_once('/').unwrap();
-            let absent = format!("{collection}/{}", uuid::Uuid::now_v7());
+            let absent = format!("{collection}/{}", uuid::Uuid::from_u128(rand::random()));
             Probe {
                 method: $method,
                 invisible: $request { $field: name, ..Default::default() }.encode_to_vec(),

@@ -51,7 +51,7 @@ async fn everything(world: &World, erin: &Person) -> String {
     let mut told = String::new();
     let mut client = admin(world, erin);
     let users = client.list_users(ListUsersRequest::default()).await.unwrap().into_inner();
-    told.push_str(&format!("{users:?}"));
+    told += &format!("{users:?}");
     for user in users.users {
         let name = user.name;
         let one = client.get_user(GetUserRequest { name: name.clone() }).await.unwrap();
@@ -60,11 +60,11 @@ async fn everything(world: &World, erin: &Person) -> String {
         let workflows = client.list_user_workflows(request).await.unwrap();
         let request = ListUserSessionsRequest { user: name, ..ListUserSessionsRequest::default() };
         let sessions = client.list_user_sessions(request).await.unwrap();
-        told.push_str(&format!("{one:?}{workflows:?}{sessions:?}"));
+        told += &format!("{one:?}{workflows:?}{sessions:?}");
     }
     let runs = client.list_all_runs(ListAllRunsRequest::default()).await.unwrap();
     let overview = client.get_system_overview(GetSystemOverviewRequest {}).await.unwrap();
-    told.push_str(&format!("{runs:?}{overview:?}"));
+    told += &format!("{runs:?}{overview:?}");
     told
 }
 
@@ -95,7 +95,7 @@ testkit::on_both! {
         assert!(overview.database_bytes.unwrap() > 10_000 && overview.user_count >= 5);
         assert!(overview.machine.unwrap().memory_total_bytes.unwrap() > 1_000_000);
 
-        let absent = GetUserRequest { name: format!("users/{}", uuid::Uuid::now_v7()) };
+        let absent = GetUserRequest { name: format!("users/{}", uuid::Uuid::from_u128(rand::random())) };
         refused(client.get_user(absent).await, Code::NotFound, "USER_NOT_FOUND");
         let by_alice = admin(&world, &alice).get_user(user.clone()).await;
         refused(by_alice, Code::PermissionDenied, "PERMISSION_DENIED");
