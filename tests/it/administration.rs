@@ -51,7 +51,7 @@ async fn everything(world: &World, erin: &Person) -> String {
     let mut told = String::new();
     let mut client = admin(world, erin);
     let users = client.list_users(ListUsersRequest::default()).await.unwrap().into_inner();
-    told += &format!("{users:?}");
+    told.extend([format!("{users:?}")]);
     for user in users.users {
         let name = user.name;
         let one = client.get_user(GetUserRequest { name: name.clone() }).await.unwrap();
@@ -60,11 +60,11 @@ async fn everything(world: &World, erin: &Person) -> String {
         let workflows = client.list_user_workflows(request).await.unwrap();
         let request = ListUserSessionsRequest { user: name, ..ListUserSessionsRequest::default() };
         let sessions = client.list_user_sessions(request).await.unwrap();
-        told += &format!("{one:?}{workflows:?}{sessions:?}");
+        told.extend([format!("{one:?}{workflows:?}{sessions:?}")]);
     }
     let runs = client.list_all_runs(ListAllRunsRequest::default()).await.unwrap();
     let overview = client.get_system_overview(GetSystemOverviewRequest {}).await.unwrap();
-    told += &format!("{runs:?}{overview:?}");
+    told.extend([format!("{runs:?}{overview:?}")]);
     told
 }
 

@@ -1,6 +1,6 @@
 //! Roles that teams make, who holds them, and what decides a permission.
 
-use std::time::{Duration, SystemTime, UNIX_EPOCH};
+use std::time::Duration;
 
 use api::permissions::{
     AssignRoleRequest, BatchCheckPermissionsRequest, CheckPermissionRequest, CreateRoleRequest,
@@ -74,9 +74,11 @@ async fn held(person: &Person, of: &Person) -> Result<Vec<RoleAssignment>, Statu
 }
 
 fn in_a_moment(wait: Duration) -> Timestamp {
-    let end = SystemTime::now().duration_since(UNIX_EPOCH).unwrap() + wait;
-    let nanos = i32::try_from(end.subsec_nanos()).unwrap();
-    Timestamp { seconds: i64::try_from(end.as_secs()).unwrap(), nanos }
+    let now = primitives::Clock::now(&primitives::SystemClock).as_micros();
+    let end = now + i64::try_from(wait.as_micros()).unwrap();
+    let nanos = i32::try_from(end % 1_000_000 * 1_000).unwrap();
+    Timestamp { seconds: end / 1_000_000, nanos }
+}
 }
 
 testkit::on_both! {

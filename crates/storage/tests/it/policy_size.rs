@@ -94,12 +94,12 @@ testkit::on_both! {
             assert_eq!(policy.assignments.len(), small.assignments.len() + PEOPLE * HELD_EACH);
         }
         times.sort();
-        println!("{:?}: a policy of {PEOPLE} people in {:?}", db.backend(), times[2]);
+        eprintln!("{:?}: a policy of {PEOPLE} people in {:?}", db.backend(), times[2]);
         assert!(times[2] < Duration::from_secs(10), "{times:?}");
 
         let began = Instant::now();
         let authorizer = Authorizer::start(Arc::new(storage), Arc::new(SystemClock)).await.unwrap();
-        println!("{:?}: read and put together in {:?}", db.backend(), began.elapsed());
+        eprintln!("{:?}: read and put together in {:?}", db.backend(), began.elapsed());
         assert!(authorizer.epoch() > stand.epoch());
         let mut roles: HashMap<String, usize> = HashMap::new();
         for number in 0..PEOPLE {
