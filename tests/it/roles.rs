@@ -79,7 +79,6 @@ fn in_a_moment(wait: Duration) -> Timestamp {
     let nanos = i32::try_from(end % 1_000_000 * 1_000).unwrap();
     Timestamp { seconds: end / 1_000_000, nanos }
 }
-}
 
 testkit::on_both! {
     /// What a custom role grants holds from the next call on, is taken from the next call on,
