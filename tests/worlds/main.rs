@@ -83,18 +83,12 @@ fn main() -> ExitCode {
     };
     println!("seed {}", options.seed);
     let findings = Mutex::new(Findings::default());
-    let has_panicked = std::thread::scope(|scope| {
-        let runs: Vec<_> = options
-            .backends
-            .iter()
-            .map(|backend| scope.spawn(|| all_worlds(*backend, &options, &findings)))
-            .collect();
-        runs.into_iter().filter_map(|run| run.join().err()).count() > 0
+    std::thread::scope(|scope| {
+        for backend in &options.backends {
+            scope.spawn(|| all_worlds(*backend, &options, &findings));
+        }
     });
-    let mut findings = findings.into_inner().unwrap_or_default();
-    if has_panicked {
-        findings.wrong.push("a world fell over: see above".to_owned());
-    }
+    let findings = findings.into_inner().unwrap_or_default();
     report(&options, findings)
 }
 
@@ -135,8 +129,28 @@ fn all_worlds(backend: Backend, options: &Options, findings: &Mutex<Findings>) {
             continue;
         }
         let calls = (calls - world * CALLS_PER_WORLD).min(CALLS_PER_WORLD);
-        run(backend, async |db| one_world(db, options, world, calls, findings).await);
+        // Each in a thread of its own: one that falls over does not take the others along.
+        let fell = std::thread::scope(|scope| {
+            let one =
+                || run(backend, async |db| one_world(db, options, world, calls, findings).await);
+            scope.spawn(one).join().is_err()
+        });
+        if fell {
+            let rerun = again(options, backend, world);
+            let text = format!("{backend:?} world {world} fell over: see above\n{rerun}");
+            findings.lock().expect("nobody panicked with it").wrong.push(text);
+        }
     }
+}
+
+/// How to see one world again.
+fn again(options: &Options, backend: Backend, world: usize) -> String {
+    format!(
+        "    again: cargo xtask worlds --seed {} --calls {} --database {} --world {world}",
+        options.seed,
+        options.calls / options.backends.len(),
+        format!("{backend:?}").to_lowercase()
+    )
 }
 
 async fn one_world(
@@ -171,12 +185,7 @@ async fn one_world(
         began.elapsed().saturating_sub(called).as_secs_f32(),
     );
     let place = format!("{backend:?} world {world}").to_lowercase();
-    let rerun = format!(
-        "    again: cargo xtask worlds --seed {} --calls {} --database {} --world {world}",
-        options.seed,
-        options.calls / options.backends.len(),
-        format!("{backend:?}").to_lowercase()
-    );
+    let rerun = again(options, backend, world);
     let mut findings = findings.lock().expect("nobody panicked with it");
     for wrong in &outcome.disagreements {
         findings.wrong.push(format!("{place}, call {}: {}\n{rerun}", wrong.number, wrong.text));
