@@ -196,6 +196,26 @@ testkit::on_both! {
     }
 }
 
+/// What turns are for: with as many of them as calls, one caller holds every connection, and
+/// the others' calls fail.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn without_turns_one_caller_holds_every_connection() {
+    let variables = vec![("ELOHIM_GATEWAY__LIMITS__AT_WORK_PER_CALLER", "64".to_owned())];
+    let setup = Setup { variables, is_without_worker: true, ..Setup::default() };
+    let world = World::with(TestDb::postgres().await, setup).await;
+    let [bob, mia] = world.people(["bob", "mia"]);
+    let made = crate::items::simple_item(&world).await;
+    world.probe().keeps_from_writing().await;
+    let calls = many(&world, &bob, 60, &item(&made.workflow, "One of many"));
+    let answer = eventually(async || match looks(&mia).await {
+        Ok(()) => Err("a connection is free"),
+        Err(status) => Ok(status),
+    });
+    refused::<()>(Err(answer.await), Code::Unavailable, "DATABASE_UNAVAILABLE");
+    world.probe().lets_write().await;
+    join_all(calls).await;
+}
+
 /// Two servers on one database hold a caller to one limit, with the slack that is stated.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn two_servers_share_a_callers_rate() {

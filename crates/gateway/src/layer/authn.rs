@@ -5,13 +5,11 @@
 //! this is known; metadata that merely looks like an identity is not read at all; nothing is
 //! spent on a call before its credential is believed.
 
-use std::sync::{Arc, Mutex, PoisonError};
-use std::time::Duration;
+use std::sync::Arc;
 
 use http::{HeaderMap, HeaderValue, header};
 use permissions::{Authorizer, Caller};
 use primitives::UserId;
-use tokio::time::Instant;
 use tracing::{Span, debug, field, warn};
 
 use super::{HttpRequest, HttpResponse, Next, Wrap, context, refuse};
@@ -21,20 +19,16 @@ use crate::identity::Verifier;
 use crate::status;
 use crate::tls::Peer;
 
-/// A subject that is not known yet makes the policy be read again, this often at most.
-const REFRESH_PAUSE: Duration = Duration::from_secs(1);
-
 /// Authenticates.
 #[derive(Clone)]
 pub(crate) struct Authentication {
     verifier: Arc<Verifier>,
     authorizer: Arc<Authorizer>,
-    refreshed: Arc<Mutex<Option<Instant>>>,
 }
 
 impl Authentication {
     pub(crate) fn new(verifier: Arc<Verifier>, authorizer: Arc<Authorizer>) -> Self {
-        Self { verifier, authorizer, refreshed: Arc::default() }
+        Self { verifier, authorizer }
     }
 }
 
@@ -123,25 +117,17 @@ impl Authentication {
         Some(first)
     }
 
-    /// Somebody who is not known may have joined through another replica a moment ago.
+    /// Somebody who is not known may have joined through another replica a moment ago. Only
+    /// who shows a credential that holds comes this far, so that each costs one statement.
     async fn known(&self, find: impl Fn() -> Option<Caller>) -> Option<Caller> {
         let known = find();
-        if known.is_some() || !self.may_refresh() {
+        if known.is_some() {
             return known;
         }
-        if let Err(error) = self.authorizer.refresh().await {
+        if let Err(error) = self.authorizer.catch_up().await {
             warn!(%error, "the policy stays as it is");
         }
         find()
-    }
-
-    fn may_refresh(&self) -> bool {
-        let mut last = self.refreshed.lock().unwrap_or_else(PoisonError::into_inner);
-        let due = last.is_none_or(|last| last.elapsed() >= REFRESH_PAUSE);
-        if due {
-            *last = Some(Instant::now());
-        }
-        due
     }
 }
 
