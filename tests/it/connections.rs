@@ -28,7 +28,7 @@ testkit::on_both! {
         let mut peer = Peer::connect(world.address()).await;
         let block = call(GET_ME, &[]);
         let mut frames = Vec::new();
-        for id in (1..2_000).step_by(2) {
+        for id in (1..12_000).step_by(2) {
             frames.push(Frame::new(HEADERS, END_HEADERS, id, &block));
             frames.push(Frame::new(RST_STREAM, 0, id, &CANCEL));
         }
