@@ -34,6 +34,7 @@ pub const POSTGRES: &[Migration] = migrations!["postgres":
     "0009_row_security",
     "0010_departures",
     "0011_metadata",
+    "0012_line_of_work",
 ];
 
 /// For SQLite 3.37 and later.
@@ -49,6 +50,7 @@ pub const SQLITE: &[Migration] = migrations!["sqlite":
     "0009_row_security",
     "0010_departures",
     "0011_metadata",
+    "0012_line_of_work",
 ];
 
 /// Which tables row-level security does not divide by owner, and what the server may do.

@@ -51,3 +51,5 @@ mod templates;
 mod tenancy;
 mod tenancy_people;
 mod tls;
+mod verbs;
+mod work;

@@ -23,6 +23,7 @@ use testkit::world::shapes::{assist, human, item_on, workflow};
 use testkit::world::{Person, Repo, World};
 
 use crate::spare::{self, Spare};
+use crate::work::{self, Work};
 
 /// A row of the access table.
 #[derive(Clone, Debug)]
@@ -83,6 +84,7 @@ pub(crate) struct Own {
     pub(crate) patch: String,
     pub(crate) diff: String,
     pub(crate) spare: Spare,
+    pub(crate) work: Work,
 }
 
 /// Makes everything for a lead and their team.
@@ -106,6 +108,7 @@ pub(crate) async fn belongings(world: &World, lead: &Person, slug: &str) -> Own 
     let to_complete = lead.creates_item(new(&flow)).await.unwrap();
     let to_complete = lead.claims(&to_complete).await.unwrap();
     let to_cancel = lead.creates_item(new(&flow)).await.unwrap();
+    let work = work::work(lead, &flow, &advising, &repository).await;
     let applied = ApplyRequest {
         repository: repository.clone(),
         work_item: advised.name.clone(),
@@ -134,6 +137,7 @@ pub(crate) async fn belongings(world: &World, lead: &Person, slug: &str) -> Own 
         to_cancel,
         patch,
         spare: spare::spare(world, lead, slug).await,
+        work,
     }
 }
 
@@ -249,6 +253,9 @@ fn workflow_request(
     page_size: i32,
 ) -> Option<Vec<u8>> {
     let etag = String::new();
+    if let Some(bytes) = work::request(method, &own, request_id.clone()) {
+        return Some(bytes);
+    }
     let bytes = match method {
         "WorkflowService/CreateWorkflow" => {
             let flow = workflow("New", &own.team, [human("do")]);

@@ -16,8 +16,8 @@ use primitives::{
 
 use crate::StoreError;
 use crate::model::{
-    Firing, ItemMove, ItemState, LockedItem, Recommendation, Transition, TriggerMatch, Visit,
-    WorkItem, Workflow, WorkflowFigures,
+    Firing, ItemMove, ItemState, LockedItem, Recommendation, StageId, Transition, TriggerMatch,
+    Visit, WorkItem, Workflow, WorkflowFigures,
 };
 
 /// Narrows a list of workflows or templates.
@@ -136,7 +136,8 @@ pub trait WorkflowTx: AuditTrail + Requests + Send {
     /// Saves everything but the definition, if the version is unchanged ([`StoreError::Stale`]).
     async fn save_workflow(&mut self, workflow: &Cleared<Workflow>) -> Result<(), StoreError>;
 
-    /// Inserts an item with its first transition and stay.
+    /// Inserts an item with its first transition and stay, and gives away its number: the next
+    /// one of the workflow, which is held.
     async fn insert_item(
         &mut self,
         item: &Cleared<WorkItem>,
@@ -149,6 +150,24 @@ pub trait WorkflowTx: AuditTrail + Requests + Send {
 
     /// Saves an item's data and version only, if the version is unchanged.
     async fn save_data(&mut self, item: &Cleared<WorkItem>) -> Result<(), StoreError>;
+
+    /// Saves what an item says, if the version is unchanged ([`StoreError::Stale`]).
+    async fn save_item(&mut self, item: &Cleared<WorkItem>) -> Result<(), StoreError>;
+
+    /// The stages that a held item is or was at, each once.
+    async fn stages_visited(
+        &mut self,
+        tenant: Tenant,
+        item: WorkItemId,
+    ) -> Result<Vec<StageId>, StoreError>;
+
+    /// The item of a workflow that has this external id.
+    async fn item_by_external_id(
+        &mut self,
+        tenant: Tenant,
+        workflow: WorkflowId,
+        external_id: &str,
+    ) -> Result<Option<WorkItemId>, StoreError>;
 
     /// Inserts a QUEUED assist run: the one row a workflow writes for the agent.
     async fn order_run(&mut self, order: &RunOrder) -> Result<(), StoreError>;

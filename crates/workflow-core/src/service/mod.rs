@@ -13,12 +13,14 @@ mod items;
 mod reviews;
 mod templates;
 mod triggers;
+mod update_item;
+mod verbs;
 mod view;
 mod workflows;
 
 pub use crate::model::{
-    AssignmentInput, CancelInput, CompleteInput, Etag, InstantiateInput, ItemInput, ReviewInput,
-    RouteInput, RunResult, StageInput, TriggerInput, WorkflowInput,
+    AssignmentInput, CompleteInput, Etag, InstantiateInput, ItemChanges, ItemInput, NoteInput,
+    ReturnInput, ReviewInput, RouteInput, RunResult, StageInput, TriggerInput, WorkflowInput,
 };
 pub use analytics::Analytics;
 pub use departures::{Departures, Gone};
