@@ -3,8 +3,10 @@
 //! Every read starts from a [`Scope`]; every save takes a [`Cleared`] row.
 
 mod held;
+mod items;
 
 pub use held::{HeldBy, HeldItem, HeldItems};
+pub use items::{InHand, ItemTx};
 
 use async_trait::async_trait;
 use audit::AuditTrail;
@@ -16,8 +18,8 @@ use primitives::{
 
 use crate::StoreError;
 use crate::model::{
-    Firing, ItemMove, ItemState, LockedItem, Recommendation, StageId, Transition, TriggerMatch,
-    Visit, WorkItem, Workflow, WorkflowFigures,
+    Firing, ItemMove, ItemState, LockedItem, Recommendation, Transition, TriggerMatch, Visit,
+    WorkItem, Workflow, WorkflowFigures,
 };
 
 /// Narrows a list of workflows or templates.
@@ -114,7 +116,7 @@ pub trait WorkflowStore: HeldItems + Send + Sync {
 
 /// One transaction. Dropped without [`commit`](Self::commit), it rolls back.
 #[async_trait]
-pub trait WorkflowTx: AuditTrail + Requests + Send {
+pub trait WorkflowTx: ItemTx + AuditTrail + Requests + Send {
     /// Loads an item the scope can see, with its definition, and holds it until the end.
     async fn lock_item(
         &mut self,
@@ -150,24 +152,6 @@ pub trait WorkflowTx: AuditTrail + Requests + Send {
 
     /// Saves an item's data and version only, if the version is unchanged.
     async fn save_data(&mut self, item: &Cleared<WorkItem>) -> Result<(), StoreError>;
-
-    /// Saves what an item says, if the version is unchanged ([`StoreError::Stale`]).
-    async fn save_item(&mut self, item: &Cleared<WorkItem>) -> Result<(), StoreError>;
-
-    /// The stages that a held item is or was at, each once.
-    async fn stages_visited(
-        &mut self,
-        tenant: Tenant,
-        item: WorkItemId,
-    ) -> Result<Vec<StageId>, StoreError>;
-
-    /// The item of a workflow that has this external id.
-    async fn item_by_external_id(
-        &mut self,
-        tenant: Tenant,
-        workflow: WorkflowId,
-        external_id: &str,
-    ) -> Result<Option<WorkItemId>, StoreError>;
 
     /// Inserts a QUEUED assist run: the one row a workflow writes for the agent.
     async fn order_run(&mut self, order: &RunOrder) -> Result<(), StoreError>;

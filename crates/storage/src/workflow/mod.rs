@@ -4,6 +4,7 @@ mod convert;
 mod definitions;
 mod figures;
 mod held;
+mod items;
 mod lock;
 mod query;
 mod resolve;
@@ -11,6 +12,7 @@ mod runs;
 mod save;
 mod trigger;
 mod visit;
+mod waiting;
 
 pub(crate) use definitions::Definitions;
 
