@@ -52,4 +52,5 @@ mod tenancy;
 mod tenancy_people;
 mod tls;
 mod verbs;
+mod waiting;
 mod work;

@@ -291,6 +291,8 @@ fn workflow_request(
         "WorkItemService/GetWorkItem" => {
             only_valid(spoiled, &GetWorkItemRequest { name: own.advised.name })?
         }
+        // It has no argument beside the name.
+        "WorkItemService/ExplainWorkItem" => return None,
         "WorkItemService/ListWorkItems" => {
             ListWorkItemsRequest { workflow: own.workflow, page_size, ..Default::default() }
                 .encode_to_vec()

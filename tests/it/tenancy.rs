@@ -221,6 +221,19 @@ fn workflow_fields() -> Vec<Field> {
                 update_mask: Some(FieldMask { paths: vec!["repository".into()] }),
                 ..Default::default()
             };
+        "workflow.v1.WorkItemService/UpdateWorkItem" "work_item.blocked_by" Claimable |own, name|
+            UpdateWorkItemRequest {
+                work_item: Some(WorkItem { blocked_by: vec![name], ..own.work.to_unblock.clone() }),
+                update_mask: Some(FieldMask { paths: vec!["blocked_by".into()] }),
+                ..Default::default()
+            };
+        "workflow.v1.WorkItemService/CreateWorkItem" "work_item.blocked_by" Claimable |own, name|
+            CreateWorkItemRequest {
+                work_item: Some(WorkItem { blocked_by: vec![name], ..item(&own.workflow, "New") }),
+                ..Default::default()
+            };
+        "workflow.v1.WorkItemService/ExplainWorkItem" "name" Advised |_, name|
+            ExplainWorkItemRequest { name };
         "workflow.v1.WorkItemService/AssignWorkItem" "name" Assignable |own, name|
             AssignWorkItemRequest { name, assignee: own.user.clone(), ..Default::default() };
         "workflow.v1.WorkItemService/AssignWorkItem" "assignee" User |own, name|

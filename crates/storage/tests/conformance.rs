@@ -123,6 +123,11 @@ suites! {
         a_run_recommends_once,
         figures_count_one_workflow,
     ;
+    waiting:
+        what_an_item_says_is_saved_at_its_version,
+        items_wait_for_items,
+        what_is_in_hand_is_counted,
+    ;
     departures:
         live_runs_are_found_by_person_and_owner,
         cancelled_runs_are_lost_and_told_of,

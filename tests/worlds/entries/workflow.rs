@@ -159,6 +159,9 @@ pub(super) const ENTRIES: &[Entry] = &[
             ReopenWorkItemRequest { name, request_id, ..Default::default() }.encode_to_vec()
         },
     ),
+    Entry::new("workflow.v1.WorkItemService/ExplainWorkItem", &[on(Kind::Item)], |c| {
+        ExplainWorkItemRequest { name: c.name(0) }.encode_to_vec()
+    }),
     Entry::new("workflow.v1.WorkItemService/ListTransitions", &[on(Kind::Item)], |c| {
         ListTransitionsRequest { parent: c.name(0), page_size: c.page_size(), ..Default::default() }
             .encode_to_vec()

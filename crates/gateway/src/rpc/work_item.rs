@@ -4,11 +4,11 @@ use api::agent::Run;
 use api::workflow::work_item_service_server::WorkItemService;
 use api::workflow::{
     AssignWorkItemRequest, BlockWorkItemRequest, CancelWorkItemRequest, ClaimWorkItemRequest,
-    CompleteStageRequest, CreateWorkItemRequest, FailWorkItemRequest, GetWorkItemRequest,
-    ListTransitionsRequest, ListTransitionsResponse, ListWorkItemsRequest, ListWorkItemsResponse,
-    ReleaseWorkItemRequest, ReopenWorkItemRequest, RerunAgentAssistRequest, ReturnWorkItemRequest,
-    ReviewRecommendationRequest, StartWorkItemRequest, UnblockWorkItemRequest,
-    UpdateWorkItemRequest, WorkItem,
+    CompleteStageRequest, CreateWorkItemRequest, ExplainWorkItemRequest, ExplainWorkItemResponse,
+    FailWorkItemRequest, GetWorkItemRequest, ListTransitionsRequest, ListTransitionsResponse,
+    ListWorkItemsRequest, ListWorkItemsResponse, ReleaseWorkItemRequest, ReopenWorkItemRequest,
+    RerunAgentAssistRequest, ReturnWorkItemRequest, ReviewRecommendationRequest,
+    StartWorkItemRequest, UnblockWorkItemRequest, UpdateWorkItemRequest, WorkItem,
 };
 use permissions::{CodeUse, Grant, ItemsCreate, ItemsEdit, ItemsManage, WorkflowsView};
 use tonic::{Request, Response, Status};
@@ -29,7 +29,8 @@ impl WorkItemService for Rpc {
         let given = request.work_item.unwrap_or_default();
         let workflow = call.name("work_item.workflow", &given.workflow)?;
         let repository = call.optional_name("work_item.repository", &given.repository)?;
-        let input = retry.and(item::input(given, repository));
+        let blocked_by = call.names("work_item.blocked_by", &given.blocked_by)?;
+        let input = retry.and(item::input(given, repository, blocked_by));
         let (retry, input) = (&retry, &input);
         let made = call
             .run(|grant: Grant<ItemsCreate>| async move {
@@ -245,8 +246,10 @@ impl WorkItemService for Rpc {
         let given = request.work_item.as_ref().map_or(("", ""), |g| (&g.name, &g.repository));
         let id = call.name("work_item.name", given.0)?;
         let repository = call.optional_name("work_item.repository", given.1)?;
+        let named = request.work_item.as_ref().map_or(&[][..], |given| &given.blocked_by);
+        let blocked_by = call.names("work_item.blocked_by", named)?;
         let retry = call.retry(&request.request_id, &request);
-        let input = retry.and(item::changes(request, repository));
+        let input = retry.and(item::changes(request, repository, blocked_by));
         let (retry, input) = (&retry, &input);
         let updated = call
             .run(|by: Grant<ItemsEdit>| async move {
@@ -255,6 +258,20 @@ impl WorkItemService for Rpc {
             })
             .await?;
         Ok(Response::new(item::item(updated)))
+    }
+
+    async fn explain_work_item(
+        &self,
+        request: Request<ExplainWorkItemRequest>,
+    ) -> Result<Response<ExplainWorkItemResponse>, Status> {
+        let call = self.call(&request)?;
+        let id = call.name("name", &request.get_ref().name)?;
+        let known = call
+            .run(|grant: Grant<WorkflowsView>| async move {
+                self.services().items.explain(&grant, id).await
+            })
+            .await?;
+        Ok(Response::new(item::explanation(known)))
     }
 
     async fn list_transitions(

@@ -31,7 +31,7 @@ async fn read(stand: &Stand, user: UserId, id: WorkItemId) -> Option<Visible<Loc
 }
 
 /// The item as stored, cleared with a change of it.
-async fn changed(
+pub(super) async fn changed(
     stand: &Stand,
     user: UserId,
     id: WorkItemId,

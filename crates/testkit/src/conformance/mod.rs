@@ -21,6 +21,7 @@ pub mod roles;
 pub mod runs;
 pub mod transactions;
 pub mod values;
+pub mod waiting;
 pub mod workflows;
 
 use std::sync::Arc;

@@ -8,6 +8,7 @@ mod analytics;
 mod assist;
 mod create_item;
 mod departures;
+mod explain;
 mod item_rules;
 mod items;
 mod reviews;
@@ -16,6 +17,7 @@ mod triggers;
 mod update_item;
 mod verbs;
 mod view;
+mod waiting;
 mod workflows;
 
 pub use crate::model::{
@@ -24,6 +26,7 @@ pub use crate::model::{
 };
 pub use analytics::Analytics;
 pub use departures::{Departures, Gone};
+pub use explain::{Because, Explanation};
 pub use items::Items;
 pub use reviews::Reviews;
 pub use templates::Templates;

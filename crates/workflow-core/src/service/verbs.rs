@@ -6,6 +6,7 @@ use permissions::{Grant, ItemsEdit, ItemsManage};
 use primitives::{Checked, UserId, WorkItemId};
 
 use super::item_rules::{manages, not_assignee, open_at, refuse_live_run, refuse_others, stage_of};
+use super::waiting::{refuse_full, refuse_waiting};
 use super::{ItemView, Items, NoteInput, ReturnInput, also, expect_version, replayed};
 use crate::WorkflowError;
 use crate::model::{Change, ItemEvent, ItemState, Move, validate};
@@ -68,6 +69,8 @@ impl Items {
         }
         let by = self.moved_by(grant, note);
         let change = Change::decide(&row, ItemEvent::Assign(assignee), by)?;
+        refuse_waiting(tx.as_mut(), &row.item).await?;
+        refuse_full(tx.as_mut(), &row, stage_of(&row)?, assignee).await?;
         self.finish(tx, grant, &row, change, "work_item.assigned", once).await
     }
 
