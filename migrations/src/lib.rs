@@ -34,6 +34,7 @@ pub const POSTGRES: &[Migration] = migrations!["postgres":
     "0009_row_security",
     "0010_departures",
     "0011_metadata",
+    "0014_comments_and_queues",
 ];
 
 /// For SQLite 3.37 and later.
@@ -49,6 +50,7 @@ pub const SQLITE: &[Migration] = migrations!["sqlite":
     "0009_row_security",
     "0010_departures",
     "0011_metadata",
+    "0014_comments_and_queues",
 ];
 
 /// Which tables row-level security does not divide by owner, and what the server may do.

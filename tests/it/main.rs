@@ -16,6 +16,7 @@ mod authority;
 mod auto_apply;
 mod cancelled_calls;
 mod claims;
+mod comments;
 mod connections;
 mod corpus;
 mod crash;

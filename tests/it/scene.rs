@@ -10,6 +10,9 @@ use api::agent::{
 use api::audit::ListAuditEventsRequest;
 use api::permissions::Visibility;
 use api::workflow::{
+    AddCommentRequest, Comment, DeleteCommentRequest, ListCommentsRequest, UpdateCommentRequest,
+};
+use api::workflow::{
     CancelWorkItemRequest, ClaimWorkItemRequest, CompleteStageRequest, CreateWorkItemRequest,
     CreateWorkflowRequest, DeleteWorkflowRequest, GetTemplateRequest, GetWorkItemRequest,
     GetWorkflowAnalyticsRequest, GetWorkflowRequest, InstantiateTemplateRequest,
@@ -22,6 +25,7 @@ use prost_types::Duration;
 use testkit::world::shapes::{assist, human, item_on, workflow};
 use testkit::world::{Person, Repo, World};
 
+use crate::comments;
 use crate::spare::{self, Spare};
 
 /// A row of the access table.
@@ -76,6 +80,9 @@ pub(crate) struct Own {
     pub(crate) to_start: WorkItem,
     pub(crate) to_complete: WorkItem,
     pub(crate) to_cancel: WorkItem,
+    /// What the lead said about the advised item.
+    pub(crate) comment: Comment,
+    pub(crate) spare_comment: Comment,
     pub(crate) session: String,
     pub(crate) spare_session: String,
     pub(crate) run: String,
@@ -113,6 +120,8 @@ pub(crate) async fn belongings(world: &World, lead: &Person, slug: &str) -> Own 
         ..Default::default()
     };
     let patch = lead.applies(applied).await.unwrap().patch.expect("a patch").name;
+    let comment = comments::adds(lead, &advised.name, "One of them").await.unwrap();
+    let spare_comment = comments::adds(lead, &advised.name, "Another").await.unwrap();
     world.settles().await;
     Own {
         user: lead.user.clone(),
@@ -132,6 +141,8 @@ pub(crate) async fn belongings(world: &World, lead: &Person, slug: &str) -> Own 
         to_start,
         to_complete,
         to_cancel,
+        comment,
+        spare_comment,
         patch,
         spare: spare::spare(world, lead, slug).await,
     }
@@ -320,6 +331,24 @@ fn workflow_request(
         .encode_to_vec(),
         "WorkItemService/RerunAgentAssist" => {
             RerunAgentAssistRequest { name: own.advised.name, etag, request_id }.encode_to_vec()
+        }
+        "WorkItemService/AddComment" => {
+            let comment = Some(Comment { text: "And this".into(), ..Default::default() });
+            AddCommentRequest { parent: own.advised.name, comment, request_id }.encode_to_vec()
+        }
+        "WorkItemService/ListComments" => {
+            ListCommentsRequest { parent: own.advised.name, page_size, ..Default::default() }
+                .encode_to_vec()
+        }
+        "WorkItemService/UpdateComment" => UpdateCommentRequest {
+            comment: Some(Comment { text: "Rather this".into(), ..own.comment }),
+            update_mask: crate::directory::mask(&["text"]),
+            request_id,
+            ..Default::default()
+        }
+        .encode_to_vec(),
+        "WorkItemService/DeleteComment" => {
+            DeleteCommentRequest { name: own.spare_comment.name, etag, request_id }.encode_to_vec()
         }
         "EventService/ListTriggerFirings" => {
             ListTriggerFiringsRequest { parent: own.workflow, page_size, ..Default::default() }

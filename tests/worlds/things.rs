@@ -21,6 +21,7 @@ pub(crate) enum Kind {
     Item,
     /// At an agent stage, with a recommendation.
     Advised,
+    Comment,
     Session,
     Run,
     Plan,
@@ -45,6 +46,9 @@ pub(crate) enum Kind {
     ToCancel,
     ToReview,
     ToRerun,
+    /// Written by the caller.
+    ToUpdateComment,
+    SpareComment,
     SpareSession,
     ToRevert,
     SpareUser,
@@ -67,6 +71,7 @@ impl Kind {
             Self::SpareWorkflow => Self::Workflow,
             Self::ToClaim | Self::ToStart | Self::ToComplete | Self::ToCancel => Self::Item,
             Self::ToReview | Self::ToRerun => Self::Advised,
+            Self::ToUpdateComment | Self::SpareComment => Self::Comment,
             Self::SpareSession => Self::Session,
             Self::ToRevert => Self::Patch,
             Self::SpareUser | Self::ToUpdateUser | Self::Newcomer => Self::User,
@@ -88,6 +93,7 @@ impl Kind {
             Self::Repository => "repositories",
             Self::Workflow => "workflows",
             Self::Template => "templates",
+            Self::Comment => "comments",
             Self::Session => "sessions",
             Self::Run => "runs",
             Self::Plan => "plans",

@@ -161,6 +161,7 @@ listings! {
     api::workflow::ListTemplatesRequest,
     api::workflow::ListWorkItemsRequest,
     api::workflow::ListTransitionsRequest,
+    api::workflow::ListCommentsRequest,
     api::workflow::ListTriggerFiringsRequest,
     api::audit::ListAuditEventsRequest,
 }

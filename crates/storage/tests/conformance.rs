@@ -123,6 +123,12 @@ suites! {
         a_run_recommends_once,
         figures_count_one_workflow,
     ;
+    comments:
+        rows_come_back_as_they_were_stored,
+        foreign_rows_look_absent,
+        a_stale_version_saves_nothing,
+        comments_are_paged_oldest_first,
+    ;
     departures:
         live_runs_are_found_by_person_and_owner,
         cancelled_runs_are_lost_and_told_of,

@@ -2,8 +2,10 @@
 //!
 //! Every read starts from a [`Scope`]; every save takes a [`Cleared`] row.
 
+mod comments;
 mod held;
 
+pub use comments::{CommentStore, CommentTx};
 pub use held::{HeldBy, HeldItem, HeldItems};
 
 use async_trait::async_trait;
@@ -39,7 +41,7 @@ pub struct ItemFilter {
 
 /// Reads, and the way into a transaction. Lists are newest first.
 #[async_trait]
-pub trait WorkflowStore: HeldItems + Send + Sync {
+pub trait WorkflowStore: HeldItems + CommentStore + Send + Sync {
     /// Opens a transaction that reaches what `scope` sees, in the database as in the types.
     /// Its first statement compares the scope's epoch with the stored one
     /// ([`StoreError::PolicyMoved`] when the stored one is newer).
@@ -114,7 +116,7 @@ pub trait WorkflowStore: HeldItems + Send + Sync {
 
 /// One transaction. Dropped without [`commit`](Self::commit), it rolls back.
 #[async_trait]
-pub trait WorkflowTx: AuditTrail + Requests + Send {
+pub trait WorkflowTx: AuditTrail + Requests + CommentTx + Send {
     /// Loads an item the scope can see, with its definition, and holds it until the end.
     async fn lock_item(
         &mut self,

@@ -3,6 +3,10 @@
 use api::agent::Run;
 use api::workflow::work_item_service_server::WorkItemService;
 use api::workflow::{
+    AddCommentRequest, Comment, DeleteCommentRequest, ListCommentsRequest, ListCommentsResponse,
+    UpdateCommentRequest,
+};
+use api::workflow::{
     CancelWorkItemRequest, ClaimWorkItemRequest, CompleteStageRequest, CreateWorkItemRequest,
     GetWorkItemRequest, ListTransitionsRequest, ListTransitionsResponse, ListWorkItemsRequest,
     ListWorkItemsResponse, RerunAgentAssistRequest, ReviewRecommendationRequest,
@@ -204,5 +208,33 @@ impl WorkItemService for Rpc {
             })
             .await?;
         Ok(Response::new(run::run(queued, self.0.clock.now())))
+    }
+
+    async fn add_comment(
+        &self,
+        request: Request<AddCommentRequest>,
+    ) -> Result<Response<Comment>, Status> {
+        self.adds_comment(&request).await
+    }
+
+    async fn list_comments(
+        &self,
+        request: Request<ListCommentsRequest>,
+    ) -> Result<Response<ListCommentsResponse>, Status> {
+        self.lists_comments(&request).await
+    }
+
+    async fn update_comment(
+        &self,
+        request: Request<UpdateCommentRequest>,
+    ) -> Result<Response<Comment>, Status> {
+        self.updates_comment(&request).await
+    }
+
+    async fn delete_comment(
+        &self,
+        request: Request<DeleteCommentRequest>,
+    ) -> Result<Response<Comment>, Status> {
+        self.deletes_comment(&request).await
     }
 }

@@ -24,7 +24,7 @@ use secrecy::ExposeSecret;
 use storage::Storage;
 use worker::{Settings, Worker, WorkerParts};
 use workflow_core::service::{
-    Analytics, Departures, Items, Reviews, Templates, Triggers, Workflows,
+    Analytics, Comments, Departures, Items, Reviews, Templates, Triggers, Workflows,
 };
 
 use super::StartError;
@@ -113,6 +113,7 @@ impl Domain {
             templates: Self::templates(&self.storage),
             items: self.items(),
             reviews: Reviews::new(store.clone(), self.clock.clone()),
+            comments: Comments::new(store.clone(), self.clock.clone()),
             triggers: self.triggers(),
             analytics: Analytics::new(store.clone()),
             repositories: Repositories::new(deps(), roots),

@@ -2,6 +2,7 @@
 
 mod analytics;
 mod change;
+mod comment;
 pub mod condition;
 pub mod data;
 mod definition;
@@ -15,6 +16,7 @@ mod workflow;
 
 pub use analytics::{StageFigures, WorkflowFigures};
 pub use change::{Change, Move};
+pub use comment::{Comment, CommentChange};
 pub use definition::{
     AgentOutput, Assignment, Definition, Stage, StageId, StageRoute, StageType, Trigger,
 };

@@ -6,6 +6,7 @@
 
 mod analytics;
 mod assist;
+mod comments;
 mod create_item;
 mod departures;
 mod item_rules;
@@ -21,6 +22,7 @@ pub use crate::model::{
     RouteInput, RunResult, StageInput, TriggerInput, WorkflowInput,
 };
 pub use analytics::Analytics;
+pub use comments::Comments;
 pub use departures::{Departures, Gone};
 pub use items::Items;
 pub use reviews::Reviews;

@@ -39,6 +39,7 @@ const TAG: Limits = Limits::line(1, 50);
 const TAGS: usize = 20;
 const TITLE: Limits = Limits::line(1, 200);
 const NOTE: usize = 2_000;
+const COMMENT: usize = 10_000;
 
 /// Judges a workflow or template. `user` becomes responsible for triggers and auto-apply.
 ///
@@ -93,6 +94,11 @@ pub fn item(input: ItemInput) -> Checked<ItemInput> {
 /// Judges a note or reason.
 pub fn note(field: &'static str, value: &str) -> Checked<String> {
     Text { field, min: 0, max: NOTE, multiline: true }.check(value)
+}
+
+/// Judges what somebody says about an item.
+pub fn comment(value: &str) -> Checked<String> {
+    Text { field: "comment.text", min: 1, max: COMMENT, multiline: true }.check(value)
 }
 
 /// A title from a text of unknown origin; `otherwise` when nothing is left of it.
