@@ -18,7 +18,7 @@ use api::workflow::{
     GetWorkflowAnalyticsRequest, GetWorkflowRequest, InstantiateTemplateRequest,
     ListTemplatesRequest, ListTransitionsRequest, ListTriggerFiringsRequest, ListWorkItemsRequest,
     ListWorkflowsRequest, RerunAgentAssistRequest, ReviewRecommendationRequest,
-    StartWorkItemRequest, Verdict, WorkItem,
+    StartWorkItemRequest, Verdict, VerifyLedgerRequest, WorkItem,
 };
 use prost::Message as _;
 use prost_types::Duration;
@@ -355,7 +355,14 @@ fn workflow_request(
                 .encode_to_vec()
         }
         "AnalyticsService/GetWorkflowAnalytics" => {
-            only_valid(spoiled, &GetWorkflowAnalyticsRequest { name: own.workflow })?
+            let time_zone = if spoiled { "Mars/Base" } else { "" }.to_owned();
+            let start_time = spoiled.then(prost_types::Timestamp::default);
+            let name = own.workflow;
+            GetWorkflowAnalyticsRequest { name, start_time, time_zone, ..Default::default() }
+                .encode_to_vec()
+        }
+        "AnalyticsService/VerifyLedger" => {
+            only_valid(spoiled, &VerifyLedgerRequest { name: own.workflow })?
         }
         other => panic!("{other} has no request: add one here"),
     };

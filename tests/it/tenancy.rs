@@ -228,7 +228,9 @@ fn workflow_fields() -> Vec<Field> {
         "workflow.v1.EventService/ListTriggerFirings" "parent" Workflow |_, name|
             ListTriggerFiringsRequest { parent: name, ..Default::default() };
         "workflow.v1.AnalyticsService/GetWorkflowAnalytics" "name" Workflow |_, name|
-            GetWorkflowAnalyticsRequest { name };
+            GetWorkflowAnalyticsRequest { name, ..Default::default() };
+        "workflow.v1.AnalyticsService/VerifyLedger" "name" Workflow |_, name|
+            VerifyLedgerRequest { name };
         "workflow.v1.WorkflowService/DeleteWorkflow" "name" SpareWorkflow |_, name|
             DeleteWorkflowRequest { name, ..Default::default() };
     }

@@ -129,6 +129,9 @@ suites! {
         a_stale_version_saves_nothing,
         comments_are_paged_oldest_first,
     ;
+    ledger:
+        records_are_counted_against_each_other,
+    ;
     departures:
         live_runs_are_found_by_person_and_owner,
         cancelled_runs_are_lost_and_told_of,

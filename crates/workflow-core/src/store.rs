@@ -4,9 +4,11 @@
 
 mod comments;
 mod held;
+mod ledger;
 
 pub use comments::{CommentStore, CommentTx};
 pub use held::{HeldBy, HeldItem, HeldItems};
+pub use ledger::LedgerStore;
 
 use async_trait::async_trait;
 use audit::AuditTrail;
@@ -19,7 +21,7 @@ use primitives::{
 use crate::StoreError;
 use crate::model::{
     Firing, ItemMove, ItemState, LockedItem, Recommendation, Transition, TriggerMatch, Visit,
-    WorkItem, Workflow, WorkflowFigures,
+    Wanted, WorkItem, Workflow, WorkflowFigures,
 };
 
 /// Narrows a list of workflows or templates.
@@ -41,7 +43,7 @@ pub struct ItemFilter {
 
 /// Reads, and the way into a transaction. Lists are newest first.
 #[async_trait]
-pub trait WorkflowStore: HeldItems + CommentStore + Send + Sync {
+pub trait WorkflowStore: HeldItems + CommentStore + LedgerStore + Send + Sync {
     /// Opens a transaction that reaches what `scope` sees, in the database as in the types.
     /// Its first statement compares the scope's epoch with the stored one
     /// ([`StoreError::PolicyMoved`] when the stored one is newer).
@@ -98,11 +100,12 @@ pub trait WorkflowStore: HeldItems + CommentStore + Send + Sync {
         page: PageRequest,
     ) -> Result<Page<Visible<Firing>>, StoreError>;
 
-    /// Figures of a workflow that the scope sees.
+    /// Figures of a workflow that the scope sees, all of one moment; none of one it does not.
     async fn figures(
         &self,
         scope: &Scope,
         workflow: WorkflowId,
+        wanted: &Wanted,
     ) -> Result<WorkflowFigures, StoreError>;
 
     /// Enabled triggers of live workflows that the event reaches: same tenant, and the

@@ -156,8 +156,11 @@ pub(super) const ENTRIES: &[Entry] = &[
         }
         .encode_to_vec()
     }),
+    Entry::new("workflow.v1.AnalyticsService/VerifyLedger", &[on(Kind::Workflow)], |c| {
+        VerifyLedgerRequest { name: c.name(0) }.encode_to_vec()
+    }),
     Entry::new("workflow.v1.AnalyticsService/GetWorkflowAnalytics", &[on(Kind::Workflow)], |c| {
-        GetWorkflowAnalyticsRequest { name: c.name(0) }.encode_to_vec()
+        GetWorkflowAnalyticsRequest { name: c.name(0), ..Default::default() }.encode_to_vec()
     }),
 ];
 

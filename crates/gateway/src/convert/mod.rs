@@ -12,6 +12,7 @@ pub(crate) mod faults;
 pub(crate) mod figures;
 pub(crate) mod item;
 pub(crate) mod json;
+pub(crate) mod ledger;
 pub(crate) mod mask;
 pub(crate) mod owner;
 pub(crate) mod patch;

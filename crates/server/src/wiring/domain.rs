@@ -115,7 +115,7 @@ impl Domain {
             reviews: Reviews::new(store.clone(), self.clock.clone()),
             comments: Comments::new(store.clone(), self.clock.clone()),
             triggers: self.triggers(),
-            analytics: Analytics::new(store.clone()),
+            analytics: Analytics::new(store.clone(), self.clock.clone()),
             repositories: Repositories::new(deps(), roots),
             sessions: Sessions::new(deps()),
             planning: Planning::new(deps()),

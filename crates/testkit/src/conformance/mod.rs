@@ -13,6 +13,7 @@ pub mod departures;
 pub mod directory;
 pub mod directory_lists;
 pub mod items;
+pub mod ledger;
 pub mod limits;
 pub mod outbox;
 pub mod people;

@@ -11,6 +11,7 @@ mod create_item;
 mod departures;
 mod item_rules;
 mod items;
+mod ledger;
 mod reviews;
 mod templates;
 mod triggers;
@@ -18,8 +19,8 @@ mod view;
 mod workflows;
 
 pub use crate::model::{
-    AssignmentInput, CancelInput, CompleteInput, Etag, InstantiateInput, ItemInput, ReviewInput,
-    RouteInput, RunResult, StageInput, TriggerInput, WorkflowInput,
+    AssignmentInput, CancelInput, CompleteInput, Etag, FiguresInput, InstantiateInput, ItemInput,
+    ReviewInput, RouteInput, RunResult, StageInput, TriggerInput, WorkflowInput,
 };
 pub use analytics::Analytics;
 pub use comments::Comments;
@@ -28,7 +29,10 @@ pub use items::Items;
 pub use reviews::Reviews;
 pub use templates::Templates;
 pub use triggers::Triggers;
-pub use view::{AgentEvent, AssistBrief, AssistRun, Figures, ItemView, NamedFigures, Reported};
+pub use view::{
+    AgentEvent, AssistBrief, AssistRun, DatedFigures, Figures, ItemView, LedgerReport,
+    NamedFigures, Reported,
+};
 pub use workflows::Workflows;
 
 use events::Once;
