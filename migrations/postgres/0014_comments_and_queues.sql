@@ -1,4 +1,4 @@
--- What people say about items.
+-- What people say about items, and in which order items are taken up.
 --
 -- Expand step: the release before this one goes on with what it knew.
 
@@ -48,3 +48,14 @@ begin
         in_scope, in_scope);
 end
 $$;
+
+-- ListQueue: what waits in a workflow, higher priorities first, then oldest first.
+create index work_item_queue on work_item (workflow_id, priority desc, created_at, id)
+    where state = 'PENDING';
+-- ListMyWork: what somebody has not finished, higher priorities first, then those due first.
+create index work_item_mine
+    on work_item (assignee_id, priority desc, (coalesce(due_at, 1152921504606846975)), id)
+    where state in ('CLAIMED', 'IN_PROGRESS', 'BLOCKED');
+-- ListOverdue: what is open past its time, within the caller's tenants.
+create index work_item_due on work_item (tenant_kind, tenant_id, due_at, id)
+    where closed_at is null and due_at is not null;

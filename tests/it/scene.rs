@@ -10,7 +10,8 @@ use api::agent::{
 use api::audit::ListAuditEventsRequest;
 use api::permissions::Visibility;
 use api::workflow::{
-    AddCommentRequest, Comment, DeleteCommentRequest, ListCommentsRequest, UpdateCommentRequest,
+    AddCommentRequest, Comment, DeleteCommentRequest, ListCommentsRequest, ListMyWorkRequest,
+    ListOverdueRequest, ListQueueRequest, UpdateCommentRequest,
 };
 use api::workflow::{
     CancelWorkItemRequest, ClaimWorkItemRequest, CompleteStageRequest, CreateWorkItemRequest,
@@ -27,6 +28,7 @@ use testkit::world::{Person, Repo, World};
 
 use crate::comments;
 use crate::spare::{self, Spare};
+use crate::work::{self, Work};
 
 /// A row of the access table.
 #[derive(Clone, Debug)]
@@ -90,6 +92,7 @@ pub(crate) struct Own {
     pub(crate) patch: String,
     pub(crate) diff: String,
     pub(crate) spare: Spare,
+    pub(crate) work: Work,
 }
 
 /// Makes everything for a lead and their team.
@@ -113,6 +116,7 @@ pub(crate) async fn belongings(world: &World, lead: &Person, slug: &str) -> Own 
     let to_complete = lead.creates_item(new(&flow)).await.unwrap();
     let to_complete = lead.claims(&to_complete).await.unwrap();
     let to_cancel = lead.creates_item(new(&flow)).await.unwrap();
+    let work = work::work(lead, &flow, &advising, &repository).await;
     let applied = ApplyRequest {
         repository: repository.clone(),
         work_item: advised.name.clone(),
@@ -145,6 +149,7 @@ pub(crate) async fn belongings(world: &World, lead: &Person, slug: &str) -> Own 
         spare_comment,
         patch,
         spare: spare::spare(world, lead, slug).await,
+        work,
     }
 }
 
@@ -260,6 +265,9 @@ fn workflow_request(
     page_size: i32,
 ) -> Option<Vec<u8>> {
     let etag = String::new();
+    if let Some(bytes) = work::request(method, &own, request_id.clone()) {
+        return Some(bytes);
+    }
     let bytes = match method {
         "WorkflowService/CreateWorkflow" => {
             let flow = workflow("New", &own.team, [human("do")]);
@@ -339,6 +347,16 @@ fn workflow_request(
         "WorkItemService/ListComments" => {
             ListCommentsRequest { parent: own.advised.name, page_size, ..Default::default() }
                 .encode_to_vec()
+        }
+        "WorkItemService/ListQueue" => {
+            ListQueueRequest { parent: own.workflow, page_size, ..Default::default() }
+                .encode_to_vec()
+        }
+        "WorkItemService/ListMyWork" => {
+            ListMyWorkRequest { page_size, ..Default::default() }.encode_to_vec()
+        }
+        "WorkItemService/ListOverdue" => {
+            ListOverdueRequest { page_size, ..Default::default() }.encode_to_vec()
         }
         "WorkItemService/UpdateComment" => UpdateCommentRequest {
             comment: Some(Comment { text: "Rather this".into(), ..own.comment }),

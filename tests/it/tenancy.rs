@@ -10,13 +10,14 @@ use api::permissions::Visibility;
 use api::workflow::*;
 use prost::Message;
 use prost_types::field_descriptor_proto::Type;
-use prost_types::{DescriptorProto, FileDescriptorSet};
+use prost_types::{DescriptorProto, FieldMask, FileDescriptorSet};
 use testkit::world::shapes::{human, item, workflow};
 use testkit::world::{Person, Refusal, World};
 use tonic::Code;
 
 use crate::scene::{Own, belongings};
 use crate::tenancy_people::{VISIBLE_TO_ALL_CALLERS, people_fields};
+use crate::work;
 
 /// What a field names.
 #[derive(Clone, Copy, Debug)]
@@ -28,6 +29,14 @@ pub(crate) enum Kind {
     Cancellable,
     Comment,
     SpareComment,
+    Updatable,
+    Assignable,
+    Releasable,
+    Returnable,
+    Blockable,
+    Unblockable,
+    Failable,
+    Reopenable,
     Patch,
     Plan,
     Repository,
@@ -56,6 +65,14 @@ impl Kind {
             Self::Cancellable => &own.to_cancel.name,
             Self::Comment => &own.comment.name,
             Self::SpareComment => &own.spare_comment.name,
+            Self::Updatable => &own.work.to_update.name,
+            Self::Assignable => &own.work.to_assign.name,
+            Self::Releasable => &own.work.to_release.name,
+            Self::Returnable => &own.work.to_return.name,
+            Self::Blockable => &own.work.to_block.name,
+            Self::Unblockable => &own.work.to_unblock.name,
+            Self::Failable => &own.work.to_fail.name,
+            Self::Reopenable => &own.work.to_reopen.name,
             Self::Patch => &own.patch,
             Self::Plan => &own.plan,
             Self::Repository => &own.repository,
@@ -200,6 +217,30 @@ fn workflow_fields() -> Vec<Field> {
             CompleteStageRequest { name, stage_id: own.to_complete.stage_id.clone(), ..Default::default() };
         "workflow.v1.WorkItemService/CancelWorkItem" "name" Cancellable |_, name|
             CancelWorkItemRequest { name, ..Default::default() };
+        "workflow.v1.WorkItemService/UpdateWorkItem" "work_item.name" Updatable |own, name|
+            work::update(WorkItem { name, ..own.work.to_update.clone() }, String::new());
+        "workflow.v1.WorkItemService/UpdateWorkItem" "work_item.repository" Repository |own, name|
+            UpdateWorkItemRequest {
+                work_item: Some(WorkItem { repository: name, ..own.work.to_block.clone() }),
+                update_mask: Some(FieldMask { paths: vec!["repository".into()] }),
+                ..Default::default()
+            };
+        "workflow.v1.WorkItemService/AssignWorkItem" "name" Assignable |own, name|
+            AssignWorkItemRequest { name, assignee: own.user.clone(), ..Default::default() };
+        "workflow.v1.WorkItemService/AssignWorkItem" "assignee" User |own, name|
+            AssignWorkItemRequest { name: own.work.to_release.name.clone(), assignee: name, ..Default::default() };
+        "workflow.v1.WorkItemService/ReleaseWorkItem" "name" Releasable |_, name|
+            ReleaseWorkItemRequest { name, ..Default::default() };
+        "workflow.v1.WorkItemService/ReturnWorkItem" "name" Returnable |own, name|
+            ReturnWorkItemRequest { name, stage_id: own.advised.stage_id.clone(), ..Default::default() };
+        "workflow.v1.WorkItemService/BlockWorkItem" "name" Blockable |_, name|
+            BlockWorkItemRequest { name, reason: "Parts".into(), ..Default::default() };
+        "workflow.v1.WorkItemService/UnblockWorkItem" "name" Unblockable |_, name|
+            UnblockWorkItemRequest { name, ..Default::default() };
+        "workflow.v1.WorkItemService/FailWorkItem" "name" Failable |_, name|
+            FailWorkItemRequest { name, ..Default::default() };
+        "workflow.v1.WorkItemService/ReopenWorkItem" "name" Reopenable |_, name|
+            ReopenWorkItemRequest { name, ..Default::default() };
         "workflow.v1.WorkItemService/ListTransitions" "parent" Advised |_, name|
             ListTransitionsRequest { parent: name, ..Default::default() };
         "workflow.v1.WorkItemService/ReviewRecommendation" "name" Advised |own, name|
@@ -216,6 +257,8 @@ fn workflow_fields() -> Vec<Field> {
             AddCommentRequest { parent: name, comment: said(""), ..Default::default() };
         "workflow.v1.WorkItemService/ListComments" "parent" Advised |_, name|
             ListCommentsRequest { parent: name, ..Default::default() };
+        "workflow.v1.WorkItemService/ListQueue" "parent" Workflow |_, name|
+            ListQueueRequest { parent: name, ..Default::default() };
         "workflow.v1.WorkItemService/UpdateComment" "comment.name" Comment |own, name|
             UpdateCommentRequest {
                 comment: said(&own.comment.etag).map(|comment| Comment { name, ..comment }),

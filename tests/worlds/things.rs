@@ -44,6 +44,14 @@ pub(crate) enum Kind {
     ToStart,
     ToComplete,
     ToCancel,
+    /// Claimed by the caller…
+    Held,
+    /// …and blocked…
+    Blocked,
+    /// …and cancelled.
+    Closed,
+    /// Claimed by the caller, and at an agent stage before.
+    ToReturn,
     ToReview,
     ToRerun,
     /// Written by the caller.
@@ -69,7 +77,14 @@ impl Kind {
     pub(crate) fn base(self) -> Self {
         match self {
             Self::SpareWorkflow => Self::Workflow,
-            Self::ToClaim | Self::ToStart | Self::ToComplete | Self::ToCancel => Self::Item,
+            Self::ToClaim
+            | Self::ToStart
+            | Self::ToComplete
+            | Self::ToCancel
+            | Self::Held
+            | Self::Blocked
+            | Self::Closed
+            | Self::ToReturn => Self::Item,
             Self::ToReview | Self::ToRerun => Self::Advised,
             Self::ToUpdateComment | Self::SpareComment => Self::Comment,
             Self::SpareSession => Self::Session,

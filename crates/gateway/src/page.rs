@@ -162,6 +162,9 @@ listings! {
     api::workflow::ListWorkItemsRequest,
     api::workflow::ListTransitionsRequest,
     api::workflow::ListCommentsRequest,
+    api::workflow::ListQueueRequest,
+    api::workflow::ListMyWorkRequest,
+    api::workflow::ListOverdueRequest,
     api::workflow::ListTriggerFiringsRequest,
     api::audit::ListAuditEventsRequest,
 }

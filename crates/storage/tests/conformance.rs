@@ -129,6 +129,11 @@ suites! {
         a_stale_version_saves_nothing,
         comments_are_paged_oldest_first,
     ;
+    queues:
+        a_queue_is_by_priority_and_age,
+        held_items_are_by_priority_and_time,
+        overdue_items_are_by_time,
+    ;
     ledger:
         records_are_counted_against_each_other,
     ;

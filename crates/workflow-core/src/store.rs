@@ -5,10 +5,12 @@
 mod comments;
 mod held;
 mod ledger;
+mod queues;
 
 pub use comments::{CommentStore, CommentTx};
 pub use held::{HeldBy, HeldItem, HeldItems};
 pub use ledger::LedgerStore;
+pub use queues::{Place, QueueStore};
 
 use async_trait::async_trait;
 use audit::AuditTrail;
@@ -20,8 +22,8 @@ use primitives::{
 
 use crate::StoreError;
 use crate::model::{
-    Firing, ItemMove, ItemState, LockedItem, Recommendation, Transition, TriggerMatch, Visit,
-    Wanted, WorkItem, Workflow, WorkflowFigures,
+    Firing, ItemMove, ItemState, LockedItem, Recommendation, StageId, Transition, TriggerMatch,
+    Visit, Wanted, WorkItem, Workflow, WorkflowFigures,
 };
 
 /// Narrows a list of workflows or templates.
@@ -43,7 +45,7 @@ pub struct ItemFilter {
 
 /// Reads, and the way into a transaction. Lists are newest first.
 #[async_trait]
-pub trait WorkflowStore: HeldItems + CommentStore + LedgerStore + Send + Sync {
+pub trait WorkflowStore: HeldItems + CommentStore + LedgerStore + QueueStore + Send + Sync {
     /// Opens a transaction that reaches what `scope` sees, in the database as in the types.
     /// Its first statement compares the scope's epoch with the stored one
     /// ([`StoreError::PolicyMoved`] when the stored one is newer).
@@ -141,7 +143,8 @@ pub trait WorkflowTx: AuditTrail + Requests + CommentTx + Send {
     /// Saves everything but the definition, if the version is unchanged ([`StoreError::Stale`]).
     async fn save_workflow(&mut self, workflow: &Cleared<Workflow>) -> Result<(), StoreError>;
 
-    /// Inserts an item with its first transition and stay.
+    /// Inserts an item with its first transition and stay, and gives away its number: the next
+    /// one of the workflow, which is held.
     async fn insert_item(
         &mut self,
         item: &Cleared<WorkItem>,
@@ -154,6 +157,24 @@ pub trait WorkflowTx: AuditTrail + Requests + CommentTx + Send {
 
     /// Saves an item's data and version only, if the version is unchanged.
     async fn save_data(&mut self, item: &Cleared<WorkItem>) -> Result<(), StoreError>;
+
+    /// Saves what an item says, if the version is unchanged ([`StoreError::Stale`]).
+    async fn save_item(&mut self, item: &Cleared<WorkItem>) -> Result<(), StoreError>;
+
+    /// The stages that a held item is or was at, each once.
+    async fn stages_visited(
+        &mut self,
+        tenant: Tenant,
+        item: WorkItemId,
+    ) -> Result<Vec<StageId>, StoreError>;
+
+    /// The item of a workflow that has this external id.
+    async fn item_by_external_id(
+        &mut self,
+        tenant: Tenant,
+        workflow: WorkflowId,
+        external_id: &str,
+    ) -> Result<Option<WorkItemId>, StoreError>;
 
     /// Inserts a QUEUED assist run: the one row a workflow writes for the agent.
     async fn order_run(&mut self, order: &RunOrder) -> Result<(), StoreError>;

@@ -33,6 +33,7 @@ pub(crate) fn input(workflow: wire::Workflow) -> Checked<WorkflowInput> {
         icon: workflow.icon,
         category: workflow.category,
         tags: workflow.tags,
+        item_key: workflow.item_key,
         stages,
         triggers: triggers.collect(),
     };
@@ -145,6 +146,7 @@ pub(crate) fn workflow(workflow: Workflow) -> wire::Workflow {
         create_time: time(workflow.created_at),
         update_time: time(workflow.updated_at),
         delete_time: optional_time(workflow.deleted_at),
+        item_key: workflow.item_key,
     }
 }
 

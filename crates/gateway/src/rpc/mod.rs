@@ -10,10 +10,12 @@ mod directory;
 mod event;
 mod patch;
 mod permission;
+mod queue;
 mod repository;
 mod run;
 mod session;
 mod template;
+mod verb;
 mod work_item;
 mod workflow;
 

@@ -9,8 +9,8 @@ use primitives::{
     TransitionId, TriggerId, UserId, VisitId, WorkItemId, WorkflowId,
 };
 use workflow_core::model::{
-    Definition, Firing, FiringOutcome, ItemState, LockedItem, Priority, Recommendation, StageId,
-    TemplateSource, Transition, Verdict, Visit, WorkItem, Workflow,
+    Block, Definition, Firing, FiringOutcome, ItemState, LockedItem, Priority, Recommendation,
+    StageId, TemplateSource, Transition, Verdict, Visit, WorkItem, Workflow,
 };
 
 use super::definitions::Definitions;
@@ -23,8 +23,21 @@ use crate::row::{
 };
 
 /// What a move is called; stored as text.
-const VERBS: [&str; 7] =
-    ["create", "claim", "start", "complete_stage", "rerun_agent_assist", "cancel", "release"];
+const VERBS: [&str; 13] = [
+    "create",
+    "claim",
+    "start",
+    "complete_stage",
+    "rerun_agent_assist",
+    "cancel",
+    "release",
+    "assign",
+    "return",
+    "block",
+    "unblock",
+    "fail",
+    "reopen",
+];
 
 pub(super) fn workflow(row: WorkflowRow, definitions: &Definitions) -> Result<Workflow> {
     let WorkflowRow { workflow: row, definition } = row;
@@ -54,6 +67,8 @@ pub(super) fn workflow(row: WorkflowRow, definitions: &Definitions) -> Result<Wo
         updated_at: Timestamp::from_micros(row.updated_at),
         deleted_at: time(row.deleted_at),
         version: row.version,
+        item_key: row.item_key,
+        last_number: row.last_number,
     })
 }
 
@@ -77,6 +92,8 @@ pub(super) fn workflow_row(workflow: &Workflow) -> Result<workflow::Model> {
         updated_at: workflow.updated_at.as_micros(),
         deleted_at: micros(workflow.deleted_at),
         version: workflow.version,
+        item_key: workflow.item_key.clone(),
+        last_number: workflow.last_number,
     })
 }
 
@@ -106,7 +123,9 @@ pub(super) fn trigger_rows(workflow: &Workflow) -> Vec<workflow_trigger::Model> 
 }
 
 pub(super) fn item(row: ItemRow, definition: Arc<Definition>) -> Result<LockedItem> {
-    let ItemRow { item: row, workflow_name, live_run } = row;
+    let ItemRow { item: row, workflow_name, item_key, live_run } = row;
+    let blocked_from = row.blocked_from.map(|from| known("blocked_from", &from, ItemState::parse));
+    let block = blocked_from.transpose()?.map(|from| Block { from, reason: row.block_reason });
     let item = WorkItem {
         id: WorkItemId::from_uuid(row.id),
         tenant: tenant(&row.tenant_kind, row.tenant_id)?,
@@ -131,9 +150,13 @@ pub(super) fn item(row: ItemRow, definition: Arc<Definition>) -> Result<LockedIt
         created_at: Timestamp::from_micros(row.created_at),
         updated_at: Timestamp::from_micros(row.updated_at),
         version: row.version,
+        number: row.number.unwrap_or_default(),
+        external_id: row.external_id,
+        due_at: time(row.due_at),
+        block,
         live_run: live_run.map(RunId::from_uuid),
     };
-    Ok(LockedItem { item, definition, workflow_name })
+    Ok(LockedItem { item, definition, workflow_name, item_key })
 }
 
 pub(super) fn item_row(item: &WorkItem) -> Result<work_item::Model> {
@@ -161,6 +184,11 @@ pub(super) fn item_row(item: &WorkItem) -> Result<work_item::Model> {
         created_at: item.created_at.as_micros(),
         updated_at: item.updated_at.as_micros(),
         version: item.version,
+        number: (item.number > 0).then_some(item.number),
+        external_id: item.external_id.clone(),
+        due_at: micros(item.due_at),
+        blocked_from: item.block.as_ref().map(|block| block.from.as_str().into()),
+        block_reason: item.block.as_ref().map_or_else(String::new, |block| block.reason.clone()),
     })
 }
 

@@ -8,6 +8,7 @@ mod held;
 mod ledger;
 mod lock;
 mod query;
+mod queues;
 mod resolve;
 mod runs;
 mod save;

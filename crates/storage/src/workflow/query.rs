@@ -26,6 +26,7 @@ pub(super) struct ItemRow {
     #[sea_orm(nested)]
     pub(super) item: work_item::Model,
     pub(super) workflow_name: String,
+    pub(super) item_key: String,
     pub(super) live_run: Option<Uuid>,
 }
 
@@ -87,12 +88,13 @@ fn live_run() -> SelectStatement {
         .to_owned()
 }
 
-fn items(scope: &Scope) -> SelectStatement {
+pub(super) fn items(scope: &Scope) -> SelectStatement {
     let workflow = same_tenant("workflow", "work_item")
         .add(column("workflow", "id").eq(column("work_item", "workflow_id")));
     work_item::Entity::find()
         .into_query()
         .expr_as(column("workflow", "display_name"), Alias::new("workflow_name"))
+        .expr_as(column("workflow", "item_key"), Alias::new("item_key"))
         .expr_as(Expr::from(live_run()), Alias::new("live_run"))
         .inner_join(Alias::new("workflow"), workflow)
         .cond_where(seen("work_item", scope))

@@ -12,7 +12,7 @@ use sea_orm::{ConnectionTrait, EntityTrait, ExprTrait, FromQueryResult, QueryTra
 use uuid::Uuid;
 use workflow_core::StoreError;
 use workflow_core::model::{
-    Firing, ItemMove, LockedItem, Recommendation, Transition, Visit, WorkItem, Workflow,
+    Firing, ItemMove, LockedItem, Recommendation, StageId, Transition, Visit, WorkItem, Workflow,
 };
 use workflow_core::store::{Resolved, WorkflowTx};
 
@@ -38,6 +38,17 @@ fn versioned(table: &'static str, tenant: Tenant, id: Uuid, version: i64) -> Upd
         .to_owned()
 }
 
+/// Gives the held workflow's next number away.
+fn number_given(item: &WorkItem) -> UpdateStatement {
+    Query::update()
+        .table("workflow")
+        .value("last_number", item.number)
+        .and_where(owned("workflow", item.tenant))
+        .and_where(column("workflow", "id").eq(item.workflow.as_uuid()))
+        .and_where(column("workflow", "last_number").eq(item.number - 1))
+        .to_owned()
+}
+
 fn item_update(item: &WorkItem) -> Result<UpdateStatement> {
     let row = convert::item_row(item)?;
     let mut update = versioned("work_item", item.tenant, row.id, item.version);
@@ -57,6 +68,10 @@ fn item_update(item: &WorkItem) -> Result<UpdateStatement> {
         ("claimed_at", row.claimed_at.into()),
         ("closed_at", row.closed_at.into()),
         ("updated_at", row.updated_at.into()),
+        ("external_id", row.external_id.into()),
+        ("due_at", row.due_at.into()),
+        ("blocked_from", row.blocked_from.into()),
+        ("block_reason", row.block_reason.into()),
     ]);
     Ok(update)
 }
@@ -95,12 +110,15 @@ impl Tx {
     }
 
     async fn add_item(&mut self, item: &WorkItem, first: &Transition, visit: &Visit) -> Result<()> {
-        self.write_all(vec![
+        let mut writes = vec![
             Write::new(insert(vec![convert::item_row(item)?]), 1),
             Write::new(insert(vec![convert::transition_row(first)?]), 1),
             Write::new(insert(vec![convert::visit_row(visit)]), 1),
-        ])
-        .await
+        ];
+        if item.number > 0 {
+            writes.push(Write::new(number_given(item), 1));
+        }
+        self.write_all(writes).await
     }
 
     async fn move_item(&mut self, step: &ItemMove) -> Result<()> {
@@ -119,6 +137,39 @@ impl Tx {
             ("updated_at", item.updated_at.as_micros().into()),
         ]);
         self.run_one(&update).await
+    }
+
+    async fn find_external(
+        &self,
+        tenant: Tenant,
+        workflow: WorkflowId,
+        external_id: &str,
+    ) -> Result<Option<WorkItemId>> {
+        let select = Query::select()
+            .expr(column("work_item", "id"))
+            .from("work_item")
+            .and_where(owned("work_item", tenant))
+            .and_where(column("work_item", "workflow_id").eq(workflow.as_uuid()))
+            .and_where(column("work_item", "external_id").eq(external_id))
+            .to_owned();
+        let Some(row) = self.open.query_one(&select).await? else { return Ok(None) };
+        Ok(Some(WorkItemId::from_uuid(row.try_get("", "id")?)))
+    }
+
+    async fn visited(&self, tenant: Tenant, item: WorkItemId) -> Result<Vec<StageId>> {
+        let select = Query::select()
+            .distinct()
+            .expr(column("stage_visit", "stage_id"))
+            .from("stage_visit")
+            .and_where(owned("stage_visit", tenant))
+            .and_where(column("stage_visit", "work_item_id").eq(item.as_uuid()))
+            .to_owned();
+        let rows = self.open.query_all(&select).await?;
+        rows.into_iter().map(|row| Ok(StageId(row.try_get("", "stage_id")?))).collect()
+    }
+
+    async fn update_item(&self, item: &WorkItem) -> Result<()> {
+        self.run_one(&item_update(item)?).await
     }
 
     async fn add_recommendation(&self, row: &Recommendation) -> Result<bool> {
@@ -203,6 +254,23 @@ impl WorkflowTx for Tx {
 
     async fn save_data(&mut self, item: &Cleared<WorkItem>) -> Answer<()> {
         Ok(self.update_data(item).await?)
+    }
+
+    async fn stages_visited(&mut self, tenant: Tenant, item: WorkItemId) -> Answer<Vec<StageId>> {
+        Ok(self.visited(tenant, item).await?)
+    }
+
+    async fn item_by_external_id(
+        &mut self,
+        tenant: Tenant,
+        workflow: WorkflowId,
+        external_id: &str,
+    ) -> Answer<Option<WorkItemId>> {
+        Ok(self.find_external(tenant, workflow, external_id).await?)
+    }
+
+    async fn save_item(&mut self, item: &Cleared<WorkItem>) -> Answer<()> {
+        Ok(self.update_item(item).await?)
     }
 
     async fn order_run(&mut self, order: &RunOrder) -> Answer<()> {

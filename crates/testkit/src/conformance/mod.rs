@@ -17,6 +17,7 @@ pub mod ledger;
 pub mod limits;
 pub mod outbox;
 pub mod people;
+pub mod queues;
 pub mod records;
 pub mod requests;
 pub mod roles;

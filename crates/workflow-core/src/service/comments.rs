@@ -3,14 +3,10 @@
 //! **Invariant:** a text is stored in its comment and nowhere else. Neither the audit trail
 //! nor a remembered answer holds it, so that nothing of a deleted comment's text remains.
 
-use std::sync::Arc;
-
 use audit::AuditEvent;
 use events::Once;
 use permissions::{Admitted, Grant, ItemsEdit, WorkflowsView};
-use primitives::{
-    Checked, Clock, CommentId, InvalidArgs, Page, PageRequest, Timestamp, WorkItemId,
-};
+use primitives::{Checked, CommentId, InvalidArgs, Page, PageRequest, Timestamp, WorkItemId};
 use serde_json::json;
 
 use super::items::NOT_FOUND as ITEM_NOT_FOUND;
@@ -18,7 +14,7 @@ use super::view::admitted;
 use super::{Etag, Items, expect_version, remember, replayed};
 use crate::WorkflowError;
 use crate::model::{Comment, CommentChange, validate};
-use crate::store::{WorkflowStore, WorkflowTx};
+use crate::store::WorkflowTx;
 
 const NOT_FOUND: WorkflowError = WorkflowError::NotFound("COMMENT");
 
@@ -29,8 +25,8 @@ pub struct Comments {
 }
 
 impl Comments {
-    pub fn new(store: Arc<dyn WorkflowStore>, clock: Arc<dyn Clock>) -> Self {
-        Self { items: Items::new(store, clock) }
+    pub fn new(items: Items) -> Self {
+        Self { items }
     }
 
     /// Says something about an item, open or closed.

@@ -1,8 +1,9 @@
 //! Who may move an item, and when: the refusals of state and person.
 
-use permissions::{Grant, ItemsEdit, ItemsManage, Permission};
+use permissions::{Caller, Grant, ItemsEdit, ItemsManage, Permission};
 use primitives::Tenant;
 
+use super::{Etag, expect_version};
 use crate::WorkflowError;
 use crate::model::{Assignment, LockedItem, Stage, WorkItem, condition};
 
@@ -25,20 +26,42 @@ pub(super) fn next_stage<'a>(
 }
 
 pub(super) fn may_claim(grant: &Grant<ItemsEdit>, row: &LockedItem, stage: &Stage) -> bool {
+    may_claim_at(grant.caller(), row.item.tenant, stage)
+}
+
+/// Whether a stage's assignment lets the caller claim what waits there.
+pub(super) fn may_claim_at(caller: &Caller, tenant: Tenant, stage: &Stage) -> bool {
     match &stage.assignment {
         Assignment::Anyone => true,
-        Assignment::User(user) => *user == grant.user(),
-        Assignment::Role(role) => grant
-            .caller()
+        Assignment::User(user) => *user == caller.user(),
+        Assignment::Role(role) => caller
             .teams()
             .iter()
-            .filter(|held| Tenant::Team(held.team) == row.item.tenant)
+            .filter(|held| Tenant::Team(held.team) == tenant)
             .any(|held| held.holds(role)),
     }
 }
 
 pub(super) fn manages<P: Permission>(grant: &Grant<P>, row: &LockedItem) -> bool {
     grant.caller().holds::<ItemsManage>(row.item.tenant)
+}
+
+/// What may be done to it is its assignee's, and theirs who manage.
+pub(super) fn refuse_others<P: Permission>(
+    grant: &Grant<P>,
+    row: &LockedItem,
+    message: &str,
+) -> Result<(), WorkflowError> {
+    if row.item.assignee == Some(grant.user()) || manages(grant, row) {
+        return Ok(());
+    }
+    Err(not_assignee(message))
+}
+
+/// Refuses unless the item is open, and as it was read.
+pub(super) fn open_at(item: &WorkItem, etag: Etag) -> Result<(), WorkflowError> {
+    expect_version(etag, item.version)?;
+    refuse_closed(item)
 }
 
 pub(super) fn refuse_closed(item: &WorkItem) -> Result<(), WorkflowError> {

@@ -12,15 +12,19 @@ mod departures;
 mod item_rules;
 mod items;
 mod ledger;
+mod queues;
 mod reviews;
 mod templates;
 mod triggers;
+mod update_item;
+mod verbs;
 mod view;
 mod workflows;
 
 pub use crate::model::{
-    AssignmentInput, CancelInput, CompleteInput, Etag, FiguresInput, InstantiateInput, ItemInput,
-    ReviewInput, RouteInput, RunResult, StageInput, TriggerInput, WorkflowInput,
+    AssignmentInput, CompleteInput, Etag, FiguresInput, InstantiateInput, ItemChanges, ItemInput,
+    NoteInput, ReturnInput, ReviewInput, RouteInput, RunResult, StageInput, TriggerInput,
+    WorkflowInput,
 };
 pub use analytics::Analytics;
 pub use comments::Comments;
