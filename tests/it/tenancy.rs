@@ -367,6 +367,9 @@ async fn team_template(world: &World, person: &Person) -> String {
     made.replace("workflows/", "templates/")
 }
 
+/// Fields of a resource that no mask may name.
+const NEVER_READ: [&str; 1] = ["workflow.v1.WorkItemService/UpdateWorkItem work_item.workflow"];
+
 /// The table above has every request field that the protos describe as a resource's name.
 #[test]
 fn every_field_that_names_a_resource_is_tried() {
@@ -389,6 +392,7 @@ fn every_field_that_names_a_resource_is_tried() {
     let mut tried: BTreeSet<_> =
         fields.map(|field| format!("{} {}", field.method, field.field)).collect();
     tried.extend(VISIBLE_TO_ALL_CALLERS.map(str::to_owned));
+    tried.extend(NEVER_READ.map(str::to_owned));
     assert!(described.len() > 30, "{described:#?}");
     assert_eq!(
         described.difference(&tried).collect::<Vec<_>>(),

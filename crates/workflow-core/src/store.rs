@@ -4,11 +4,13 @@
 
 mod comments;
 mod held;
+mod items;
 mod ledger;
 mod queues;
 
 pub use comments::{CommentStore, CommentTx};
 pub use held::{HeldBy, HeldItem, HeldItems};
+pub use items::{InHand, ItemTx};
 pub use ledger::LedgerStore;
 pub use queues::{Place, QueueStore};
 
@@ -22,8 +24,8 @@ use primitives::{
 
 use crate::StoreError;
 use crate::model::{
-    Firing, ItemMove, ItemState, LockedItem, Recommendation, StageId, Transition, TriggerMatch,
-    Visit, Wanted, WorkItem, Workflow, WorkflowFigures,
+    Firing, ItemMove, ItemState, LockedItem, Recommendation, Transition, TriggerMatch, Visit,
+    Wanted, WorkItem, Workflow, WorkflowFigures,
 };
 
 /// Narrows a list of workflows or templates.
@@ -121,7 +123,7 @@ pub trait WorkflowStore: HeldItems + CommentStore + LedgerStore + QueueStore + S
 
 /// One transaction. Dropped without [`commit`](Self::commit), it rolls back.
 #[async_trait]
-pub trait WorkflowTx: AuditTrail + Requests + CommentTx + Send {
+pub trait WorkflowTx: ItemTx + CommentTx + AuditTrail + Requests + Send {
     /// Loads an item the scope can see, with its definition, and holds it until the end.
     async fn lock_item(
         &mut self,
@@ -157,24 +159,6 @@ pub trait WorkflowTx: AuditTrail + Requests + CommentTx + Send {
 
     /// Saves an item's data and version only, if the version is unchanged.
     async fn save_data(&mut self, item: &Cleared<WorkItem>) -> Result<(), StoreError>;
-
-    /// Saves what an item says, if the version is unchanged ([`StoreError::Stale`]).
-    async fn save_item(&mut self, item: &Cleared<WorkItem>) -> Result<(), StoreError>;
-
-    /// The stages that a held item is or was at, each once.
-    async fn stages_visited(
-        &mut self,
-        tenant: Tenant,
-        item: WorkItemId,
-    ) -> Result<Vec<StageId>, StoreError>;
-
-    /// The item of a workflow that has this external id.
-    async fn item_by_external_id(
-        &mut self,
-        tenant: Tenant,
-        workflow: WorkflowId,
-        external_id: &str,
-    ) -> Result<Option<WorkItemId>, StoreError>;
 
     /// Inserts a QUEUED assist run: the one row a workflow writes for the agent.
     async fn order_run(&mut self, order: &RunOrder) -> Result<(), StoreError>;

@@ -94,6 +94,8 @@ fn item(data: Data) -> WorkItem {
         external_id: None,
         due_at: None,
         block: None,
+        blocked_by: Vec::new(),
+        is_blocker: false,
         live_run: None,
     }
 }

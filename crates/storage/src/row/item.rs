@@ -35,6 +35,8 @@ pub mod work_item {
         pub due_at: Option<i64>,
         pub blocked_from: Option<String>,
         pub block_reason: String,
+        pub blocked_by: String,
+        pub is_blocker: bool,
     }
 
     #[derive(Copy, Clone, Debug, EnumIter, DeriveRelation)]

@@ -154,6 +154,8 @@ pub(super) fn item(row: ItemRow, definition: Arc<Definition>) -> Result<LockedIt
         external_id: row.external_id,
         due_at: time(row.due_at),
         block,
+        blocked_by: from_json("blocked_by", &row.blocked_by)?,
+        is_blocker: row.is_blocker,
         live_run: live_run.map(RunId::from_uuid),
     };
     Ok(LockedItem { item, definition, workflow_name, item_key })
@@ -189,6 +191,8 @@ pub(super) fn item_row(item: &WorkItem) -> Result<work_item::Model> {
         due_at: micros(item.due_at),
         blocked_from: item.block.as_ref().map(|block| block.from.as_str().into()),
         block_reason: item.block.as_ref().map_or_else(String::new, |block| block.reason.clone()),
+        blocked_by: to_json(&item.blocked_by)?,
+        is_blocker: item.is_blocker,
     })
 }
 

@@ -5,6 +5,7 @@ mod convert;
 mod definitions;
 mod figures;
 mod held;
+mod items;
 mod ledger;
 mod lock;
 mod query;
@@ -15,6 +16,7 @@ mod save;
 mod snapshot;
 mod trigger;
 mod visit;
+mod waiting;
 
 pub(crate) use definitions::Definitions;
 

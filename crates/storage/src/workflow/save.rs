@@ -12,7 +12,7 @@ use sea_orm::{ConnectionTrait, EntityTrait, ExprTrait, FromQueryResult, QueryTra
 use uuid::Uuid;
 use workflow_core::StoreError;
 use workflow_core::model::{
-    Firing, ItemMove, LockedItem, Recommendation, StageId, Transition, Visit, WorkItem, Workflow,
+    Firing, ItemMove, LockedItem, Recommendation, Transition, Visit, WorkItem, Workflow,
 };
 use workflow_core::store::{Resolved, WorkflowTx};
 
@@ -49,7 +49,7 @@ fn number_given(item: &WorkItem) -> UpdateStatement {
         .to_owned()
 }
 
-fn item_update(item: &WorkItem) -> Result<UpdateStatement> {
+pub(super) fn item_update(item: &WorkItem) -> Result<UpdateStatement> {
     let row = convert::item_row(item)?;
     let mut update = versioned("work_item", item.tenant, row.id, item.version);
     update.values([
@@ -72,6 +72,7 @@ fn item_update(item: &WorkItem) -> Result<UpdateStatement> {
         ("due_at", row.due_at.into()),
         ("blocked_from", row.blocked_from.into()),
         ("block_reason", row.block_reason.into()),
+        ("blocked_by", row.blocked_by.into()),
     ]);
     Ok(update)
 }
@@ -137,39 +138,6 @@ impl Tx {
             ("updated_at", item.updated_at.as_micros().into()),
         ]);
         self.run_one(&update).await
-    }
-
-    async fn find_external(
-        &self,
-        tenant: Tenant,
-        workflow: WorkflowId,
-        external_id: &str,
-    ) -> Result<Option<WorkItemId>> {
-        let select = Query::select()
-            .expr(column("work_item", "id"))
-            .from("work_item")
-            .and_where(owned("work_item", tenant))
-            .and_where(column("work_item", "workflow_id").eq(workflow.as_uuid()))
-            .and_where(column("work_item", "external_id").eq(external_id))
-            .to_owned();
-        let Some(row) = self.open.query_one(&select).await? else { return Ok(None) };
-        Ok(Some(WorkItemId::from_uuid(row.try_get("", "id")?)))
-    }
-
-    async fn visited(&self, tenant: Tenant, item: WorkItemId) -> Result<Vec<StageId>> {
-        let select = Query::select()
-            .distinct()
-            .expr(column("stage_visit", "stage_id"))
-            .from("stage_visit")
-            .and_where(owned("stage_visit", tenant))
-            .and_where(column("stage_visit", "work_item_id").eq(item.as_uuid()))
-            .to_owned();
-        let rows = self.open.query_all(&select).await?;
-        rows.into_iter().map(|row| Ok(StageId(row.try_get("", "stage_id")?))).collect()
-    }
-
-    async fn update_item(&self, item: &WorkItem) -> Result<()> {
-        self.run_one(&item_update(item)?).await
     }
 
     async fn add_recommendation(&self, row: &Recommendation) -> Result<bool> {
@@ -254,23 +222,6 @@ impl WorkflowTx for Tx {
 
     async fn save_data(&mut self, item: &Cleared<WorkItem>) -> Answer<()> {
         Ok(self.update_data(item).await?)
-    }
-
-    async fn stages_visited(&mut self, tenant: Tenant, item: WorkItemId) -> Answer<Vec<StageId>> {
-        Ok(self.visited(tenant, item).await?)
-    }
-
-    async fn item_by_external_id(
-        &mut self,
-        tenant: Tenant,
-        workflow: WorkflowId,
-        external_id: &str,
-    ) -> Answer<Option<WorkItemId>> {
-        Ok(self.find_external(tenant, workflow, external_id).await?)
-    }
-
-    async fn save_item(&mut self, item: &Cleared<WorkItem>) -> Answer<()> {
-        Ok(self.update_item(item).await?)
     }
 
     async fn order_run(&mut self, order: &RunOrder) -> Answer<()> {

@@ -269,6 +269,8 @@ pub fn item(workflow: &Workflow, creator: UserId) -> WorkItem {
         external_id: None,
         due_at: None,
         block: None,
+        blocked_by: Vec::new(),
+        is_blocker: false,
         live_run: None,
     }
 }

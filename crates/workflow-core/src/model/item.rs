@@ -111,6 +111,12 @@ pub struct WorkItem {
     /// Set exactly while it is BLOCKED.
     #[serde(default)]
     pub block: Option<Block>,
+    /// Items that must be over before this one can be worked on.
+    #[serde(default)]
+    pub blocked_by: Vec<WorkItemId>,
+    /// Others may wait for it. Read with the item, never saved with it.
+    #[serde(default)]
+    pub is_blocker: bool,
     /// The QUEUED or RUNNING run of this visit. Read with the item, never saved with it.
     pub live_run: Option<RunId>,
 }

@@ -177,6 +177,8 @@ impl WorkItem {
             external_id: None,
             due_at: None,
             block: None,
+            blocked_by: Vec::new(),
+            is_blocker: false,
             live_run: None,
         }
     }

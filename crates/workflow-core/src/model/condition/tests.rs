@@ -33,6 +33,8 @@ pub(crate) fn item(data: Json) -> WorkItem {
         external_id: None,
         due_at: None,
         block: None,
+        blocked_by: Vec::new(),
+        is_blocker: false,
         live_run: None,
     }
 }
