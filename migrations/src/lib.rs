@@ -35,6 +35,7 @@ pub const POSTGRES: &[Migration] = migrations!["postgres":
     "0010_departures",
     "0011_metadata",
     "0012_line_of_work",
+    "0014_comments_and_queues",
 ];
 
 /// For SQLite 3.37 and later.
@@ -51,6 +52,7 @@ pub const SQLITE: &[Migration] = migrations!["sqlite":
     "0010_departures",
     "0011_metadata",
     "0012_line_of_work",
+    "0014_comments_and_queues",
 ];
 
 /// Which tables row-level security does not divide by owner, and what the server may do.

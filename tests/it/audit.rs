@@ -219,6 +219,8 @@ fn harmless_to(person: &Person, method: &Method) -> bool {
             | "ListSessions"
             | "ListRepositories"
             | "ListTemplates"
+            | "ListMyWork"
+            | "ListOverdue"
             | "GetTemplate"
             | "GetMe"
             | "ListTeams"

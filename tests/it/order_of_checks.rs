@@ -143,6 +143,8 @@ fn names_nothing(path: &str) -> bool {
         "/ListSessions",
         "/ListRepositories",
         "/ListTemplates",
+        "/ListMyWork",
+        "/ListOverdue",
         "/ListRuns",
         "/ListPatches",
     ]

@@ -27,6 +27,8 @@ pub(crate) enum Kind {
     Startable,
     Completable,
     Cancellable,
+    Comment,
+    SpareComment,
     Updatable,
     Assignable,
     Releasable,
@@ -61,6 +63,8 @@ impl Kind {
             Self::Startable => &own.to_start.name,
             Self::Completable => &own.to_complete.name,
             Self::Cancellable => &own.to_cancel.name,
+            Self::Comment => &own.comment.name,
+            Self::SpareComment => &own.spare_comment.name,
             Self::Updatable => &own.work.to_update.name,
             Self::Assignable => &own.work.to_assign.name,
             Self::Releasable => &own.work.to_release.name,
@@ -262,10 +266,27 @@ fn workflow_fields() -> Vec<Field> {
             };
         "workflow.v1.WorkItemService/RerunAgentAssist" "name" Advised |_, name|
             RerunAgentAssistRequest { name, ..Default::default() };
+        "workflow.v1.WorkItemService/AddComment" "parent" Advised |_, name|
+            AddCommentRequest { parent: name, comment: said(""), ..Default::default() };
+        "workflow.v1.WorkItemService/ListComments" "parent" Advised |_, name|
+            ListCommentsRequest { parent: name, ..Default::default() };
+        "workflow.v1.WorkItemService/ListQueue" "parent" Workflow |_, name|
+            ListQueueRequest { parent: name, ..Default::default() };
+        "workflow.v1.WorkItemService/UpdateComment" "comment.name" Comment |own, name|
+            UpdateCommentRequest {
+                comment: said(&own.comment.etag).map(|comment| Comment { name, ..comment }),
+                update_mask: crate::directory::mask(&["*"]),
+                validate_only: true,
+                ..Default::default()
+            };
+        "workflow.v1.WorkItemService/DeleteComment" "name" SpareComment |_, name|
+            DeleteCommentRequest { name, ..Default::default() };
         "workflow.v1.EventService/ListTriggerFirings" "parent" Workflow |_, name|
             ListTriggerFiringsRequest { parent: name, ..Default::default() };
         "workflow.v1.AnalyticsService/GetWorkflowAnalytics" "name" Workflow |_, name|
-            GetWorkflowAnalyticsRequest { name };
+            GetWorkflowAnalyticsRequest { name, ..Default::default() };
+        "workflow.v1.AnalyticsService/VerifyLedger" "name" Workflow |_, name|
+            VerifyLedgerRequest { name };
         "workflow.v1.WorkflowService/DeleteWorkflow" "name" SpareWorkflow |_, name|
             DeleteWorkflowRequest { name, ..Default::default() };
     }
@@ -273,6 +294,10 @@ fn workflow_fields() -> Vec<Field> {
 
 fn diff(own: &Own) -> Change {
     Change::UnifiedDiff(own.diff.clone())
+}
+
+fn said(etag: &str) -> Option<Comment> {
+    Some(Comment { text: text(), etag: etag.to_owned(), ..Default::default() })
 }
 
 fn assigned(own: &Own, user: String) -> Workflow {

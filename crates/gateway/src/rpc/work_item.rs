@@ -3,12 +3,20 @@
 use api::agent::Run;
 use api::workflow::work_item_service_server::WorkItemService;
 use api::workflow::{
+    AddCommentRequest, Comment, DeleteCommentRequest, ListCommentsRequest, ListCommentsResponse,
+    UpdateCommentRequest,
+};
+use api::workflow::{
     AssignWorkItemRequest, BlockWorkItemRequest, CancelWorkItemRequest, ClaimWorkItemRequest,
     CompleteStageRequest, CreateWorkItemRequest, ExplainWorkItemRequest, ExplainWorkItemResponse,
     FailWorkItemRequest, GetWorkItemRequest, ListTransitionsRequest, ListTransitionsResponse,
     ListWorkItemsRequest, ListWorkItemsResponse, ReleaseWorkItemRequest, ReopenWorkItemRequest,
     RerunAgentAssistRequest, ReturnWorkItemRequest, ReviewRecommendationRequest,
     StartWorkItemRequest, UnblockWorkItemRequest, UpdateWorkItemRequest, WorkItem,
+};
+use api::workflow::{
+    ListMyWorkRequest, ListMyWorkResponse, ListOverdueRequest, ListOverdueResponse,
+    ListQueueRequest, ListQueueResponse,
 };
 use permissions::{CodeUse, Grant, ItemsCreate, ItemsEdit, ItemsManage, WorkflowsView};
 use tonic::{Request, Response, Status};
@@ -332,5 +340,54 @@ impl WorkItemService for Rpc {
             })
             .await?;
         Ok(Response::new(run::run(queued, self.0.clock.now())))
+    }
+
+    async fn add_comment(
+        &self,
+        request: Request<AddCommentRequest>,
+    ) -> Result<Response<Comment>, Status> {
+        self.adds_comment(&request).await
+    }
+
+    async fn list_comments(
+        &self,
+        request: Request<ListCommentsRequest>,
+    ) -> Result<Response<ListCommentsResponse>, Status> {
+        self.lists_comments(&request).await
+    }
+
+    async fn update_comment(
+        &self,
+        request: Request<UpdateCommentRequest>,
+    ) -> Result<Response<Comment>, Status> {
+        self.updates_comment(&request).await
+    }
+
+    async fn delete_comment(
+        &self,
+        request: Request<DeleteCommentRequest>,
+    ) -> Result<Response<Comment>, Status> {
+        self.deletes_comment(&request).await
+    }
+
+    async fn list_queue(
+        &self,
+        request: Request<ListQueueRequest>,
+    ) -> Result<Response<ListQueueResponse>, Status> {
+        self.lists_queue(&request).await
+    }
+
+    async fn list_my_work(
+        &self,
+        request: Request<ListMyWorkRequest>,
+    ) -> Result<Response<ListMyWorkResponse>, Status> {
+        self.lists_my_work(&request).await
+    }
+
+    async fn list_overdue(
+        &self,
+        request: Request<ListOverdueRequest>,
+    ) -> Result<Response<ListOverdueResponse>, Status> {
+        self.lists_overdue(&request).await
     }
 }

@@ -8,13 +8,16 @@
 #![expect(clippy::unwrap_used, reason = "a suite is a test: what must hold may panic")]
 
 pub mod agent;
+pub mod comments;
 pub mod departures;
 pub mod directory;
 pub mod directory_lists;
 pub mod items;
+pub mod ledger;
 pub mod limits;
 pub mod outbox;
 pub mod people;
+pub mod queues;
 pub mod records;
 pub mod requests;
 pub mod roles;

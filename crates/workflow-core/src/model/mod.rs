@@ -2,19 +2,26 @@
 
 mod analytics;
 mod change;
+mod comment;
 pub mod condition;
 pub mod data;
+pub mod days;
 mod definition;
 mod input;
 mod item;
+mod ledger;
 pub mod proposal;
 mod recommendation;
 mod state;
 pub mod validate;
 mod workflow;
 
-pub use analytics::{StageFigures, WorkflowFigures};
+pub use analytics::{
+    DayFigures, FiguresInput, Lengths, Period, StageFigures, Wanted, WorkflowFigures,
+};
 pub use change::{Change, Move};
+pub use comment::{Comment, CommentChange};
+pub use days::{Days, Offset};
 pub use definition::{
     AgentOutput, Assignment, Definition, Stage, StageId, StageRoute, StageType, Trigger,
 };
@@ -26,6 +33,7 @@ pub use item::{
     Block, Data, ItemMove, LockedItem, Priority, ReservedKey, Transition, Visit, VisitEnd,
     VisitOutcome, WorkItem,
 };
+pub use ledger::{Ledger, LedgerRule, Recount, StageLedger, Violation};
 pub use proposal::RunResult;
 pub use recommendation::{
     AutoApplyResult, Recommendation, RecommendedFile, RecommendedStep, Verdict,

@@ -6,11 +6,14 @@
 
 mod analytics;
 mod assist;
+mod comments;
 mod create_item;
 mod departures;
 mod explain;
 mod item_rules;
 mod items;
+mod ledger;
+mod queues;
 mod reviews;
 mod templates;
 mod triggers;
@@ -21,17 +24,22 @@ mod waiting;
 mod workflows;
 
 pub use crate::model::{
-    AssignmentInput, CompleteInput, Etag, InstantiateInput, ItemChanges, ItemInput, NoteInput,
-    ReturnInput, ReviewInput, RouteInput, RunResult, StageInput, TriggerInput, WorkflowInput,
+    AssignmentInput, CompleteInput, Etag, FiguresInput, InstantiateInput, ItemChanges, ItemInput,
+    NoteInput, ReturnInput, ReviewInput, RouteInput, RunResult, StageInput, TriggerInput,
+    WorkflowInput,
 };
 pub use analytics::Analytics;
+pub use comments::Comments;
 pub use departures::{Departures, Gone};
 pub use explain::{Because, Explanation};
 pub use items::Items;
 pub use reviews::Reviews;
 pub use templates::Templates;
 pub use triggers::Triggers;
-pub use view::{AgentEvent, AssistBrief, AssistRun, Figures, ItemView, NamedFigures, Reported};
+pub use view::{
+    AgentEvent, AssistBrief, AssistRun, DatedFigures, Figures, ItemView, LedgerReport,
+    NamedFigures, Reported,
+};
 pub use workflows::Workflows;
 
 use events::Once;

@@ -42,6 +42,7 @@ const TITLE: Limits = Limits::line(1, 200);
 const NOTE: usize = 2_000;
 /// Items that one may wait for.
 pub const BLOCKERS: usize = 50;
+const COMMENT: usize = 10_000;
 const EXTERNAL_ID: Limits = Limits::line(0, 128);
 /// Letters and digits of [`Workflow::item_key`](super::Workflow::item_key).
 const ITEM_KEY: usize = 10;
@@ -169,6 +170,11 @@ pub fn reason(field: &'static str, value: &str) -> Checked<String> {
 /// Judges a note or reason.
 pub fn note(field: &'static str, value: &str) -> Checked<String> {
     Text { field, min: 0, max: NOTE, multiline: true }.check(value)
+}
+
+/// Judges what somebody says about an item.
+pub fn comment(value: &str) -> Checked<String> {
+    Text { field: "comment.text", min: 1, max: COMMENT, multiline: true }.check(value)
 }
 
 /// A title from a text of unknown origin; `otherwise` when nothing is left of it.
