@@ -34,6 +34,7 @@ pub const POSTGRES: &[Migration] = migrations!["postgres":
     "0009_row_security",
     "0010_departures",
     "0011_metadata",
+    "0013_definitions",
 ];
 
 /// For SQLite 3.37 and later.
@@ -49,6 +50,7 @@ pub const SQLITE: &[Migration] = migrations!["sqlite":
     "0009_row_security",
     "0010_departures",
     "0011_metadata",
+    "0013_definitions",
 ];
 
 /// Which tables row-level security does not divide by owner, and what the server may do.

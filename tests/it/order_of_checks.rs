@@ -143,6 +143,7 @@ fn names_nothing(path: &str) -> bool {
         "/ListSessions",
         "/ListRepositories",
         "/ListTemplates",
+        "/ListStarredWorkflows",
         "/ListRuns",
         "/ListPatches",
     ]

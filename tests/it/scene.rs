@@ -22,6 +22,7 @@ use prost_types::Duration;
 use testkit::world::shapes::{assist, human, item_on, workflow};
 use testkit::world::{Person, Repo, World};
 
+use crate::flows::{self, Flows};
 use crate::spare::{self, Spare};
 
 /// A row of the access table.
@@ -83,6 +84,7 @@ pub(crate) struct Own {
     pub(crate) patch: String,
     pub(crate) diff: String,
     pub(crate) spare: Spare,
+    pub(crate) flows: Flows,
 }
 
 /// Makes everything for a lead and their team.
@@ -134,6 +136,7 @@ pub(crate) async fn belongings(world: &World, lead: &Person, slug: &str) -> Own 
         to_cancel,
         patch,
         spare: spare::spare(world, lead, slug).await,
+        flows: flows::flows(lead).await,
     }
 }
 
@@ -328,7 +331,7 @@ fn workflow_request(
         "AnalyticsService/GetWorkflowAnalytics" => {
             only_valid(spoiled, &GetWorkflowAnalyticsRequest { name: own.workflow })?
         }
-        other => panic!("{other} has no request: add one here"),
+        other => return flows::request(other, own, spoiled, request_id, page_size),
     };
     Some(bytes)
 }

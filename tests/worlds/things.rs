@@ -39,6 +39,15 @@ pub(crate) enum Kind {
     EmptyTeam,
 
     SpareWorkflow,
+    ToUpdateFlow,
+    ToPause,
+    /// Paused.
+    ToResume,
+    /// Deleted.
+    ToUndelete,
+    ToTransfer,
+    /// A template of one's own.
+    SpareTemplate,
     ToClaim,
     ToStart,
     ToComplete,
@@ -64,7 +73,13 @@ impl Kind {
     /// What it is like when its state does not matter.
     pub(crate) fn base(self) -> Self {
         match self {
-            Self::SpareWorkflow => Self::Workflow,
+            Self::SpareWorkflow
+            | Self::ToUpdateFlow
+            | Self::ToPause
+            | Self::ToResume
+            | Self::ToUndelete
+            | Self::ToTransfer => Self::Workflow,
+            Self::SpareTemplate => Self::Template,
             Self::ToClaim | Self::ToStart | Self::ToComplete | Self::ToCancel => Self::Item,
             Self::ToReview | Self::ToRerun => Self::Advised,
             Self::SpareSession => Self::Session,

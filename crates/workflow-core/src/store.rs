@@ -2,8 +2,10 @@
 //!
 //! Every read starts from a [`Scope`]; every save takes a [`Cleared`] row.
 
+mod definitions;
 mod held;
 
+pub use definitions::{Definitions, DefinitionsTx, STARS, Star};
 pub use held::{HeldBy, HeldItem, HeldItems};
 
 use async_trait::async_trait;
@@ -27,6 +29,8 @@ pub struct WorkflowFilter {
     pub tenant: Option<Tenant>,
     /// Only those with this category.
     pub category: Option<String>,
+    /// Only those with a stage of the agent's.
+    pub with_agent_stage: bool,
 }
 
 /// Narrows a list of items.
@@ -39,7 +43,7 @@ pub struct ItemFilter {
 
 /// Reads, and the way into a transaction. Lists are newest first.
 #[async_trait]
-pub trait WorkflowStore: HeldItems + Send + Sync {
+pub trait WorkflowStore: HeldItems + Definitions + Send + Sync {
     /// Opens a transaction that reaches what `scope` sees, in the database as in the types.
     /// Its first statement compares the scope's epoch with the stored one
     /// ([`StoreError::PolicyMoved`] when the stored one is newer).
@@ -114,7 +118,7 @@ pub trait WorkflowStore: HeldItems + Send + Sync {
 
 /// One transaction. Dropped without [`commit`](Self::commit), it rolls back.
 #[async_trait]
-pub trait WorkflowTx: AuditTrail + Requests + Send {
+pub trait WorkflowTx: AuditTrail + Requests + DefinitionsTx + Send {
     /// Loads an item the scope can see, with its definition, and holds it until the end.
     async fn lock_item(
         &mut self,

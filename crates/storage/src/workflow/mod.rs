@@ -7,8 +7,11 @@ mod held;
 mod lock;
 mod query;
 mod resolve;
+mod revisions;
 mod runs;
 mod save;
+mod stars;
+mod transfer;
 mod trigger;
 mod visit;
 

@@ -7,9 +7,14 @@ pub mod data;
 mod definition;
 mod input;
 mod item;
+pub mod parameters;
 pub mod proposal;
+mod publish;
 mod recommendation;
+mod revision;
+mod settings;
 mod state;
+mod update;
 pub mod validate;
 mod workflow;
 
@@ -26,9 +31,14 @@ pub use item::{
     Data, ItemMove, LockedItem, Priority, ReservedKey, Transition, Visit, VisitEnd, VisitOutcome,
     WorkItem,
 };
+pub use parameters::{Parameter, ParameterType};
 pub use proposal::RunResult;
+pub use publish::{ParameterInput, PublishInput};
 pub use recommendation::{
     AutoApplyResult, Recommendation, RecommendedFile, RecommendedStep, Verdict,
 };
+pub use revision::{Changes, Revision, StageChange};
+pub use settings::{Origin, Pauses, Settings};
 pub use state::{Effect, IllegalTransition, ItemEvent, ItemState, Step};
+pub use update::{Part, UpdateInput};
 pub use workflow::{Firing, FiringOutcome, TemplateSource, TriggerMatch, Workflow};

@@ -9,8 +9,9 @@ use primitives::{Checked, Clock, Page, PageRequest, RepositoryId, WorkItemId, Wo
 use serde_json::json;
 
 use super::item_rules::{
-    manages, may_claim, next_stage, not_assignee, refuse_closed, refuse_live_run, stage_of,
+    refuse_manual, manages, may_claim, next_stage, not_assignee, refuse_closed, refuse_live_run, stage_of,
 };
+use super::pauses::{refuse_new_items, refuse_work};
 use super::view::admitted;
 use super::workflows::gone_or;
 use super::{
@@ -72,6 +73,8 @@ impl Items {
             return Err(WorkflowError::NotFound("WORKFLOW"));
         }
         let input = validate::item(input?)?;
+        refuse_new_items(&row.settings.pauses)?;
+        refuse_manual(&row)?;
         let now = self.clock.now();
         let (view, event) =
             create_item::insert(tx.as_mut(), grant.caller(), &row, now, String::new(), |item| {
@@ -170,6 +173,7 @@ impl Items {
             let message = "somebody has claimed it; read it again to see who";
             return Err(WorkflowError::wrong_state("ALREADY_CLAIMED", message));
         }
+        refuse_work(&row.pauses, &row.item.stage)?;
         let stage = stage_of(&row)?;
         if !may_claim(grant, &row, stage) {
             return Err(not_assignee("its stage asks for another role or person"));
@@ -201,6 +205,7 @@ impl Items {
         refuse_closed(&row.item)?;
         let by = self.moved_by(grant, String::new());
         let change = Change::decide(&row, ItemEvent::Start, by)?;
+        refuse_work(&row.pauses, &row.item.stage)?;
         if row.item.assignee != Some(grant.user()) {
             return Err(not_assignee("only its assignee can start it"));
         }
@@ -235,6 +240,7 @@ impl Items {
             let message = "the item is at another stage than the one named";
             return Err(WorkflowError::wrong_state("STAGE_MISMATCH", message));
         }
+        refuse_work(&row.pauses, &row.item.stage)?;
         let stage = stage_of(&row)?;
         let agent_stage = stage.kind.runs_agent();
         let completed = WorkItem { data: merged, ..row.item.clone() };

@@ -10,19 +10,27 @@ mod create_item;
 mod departures;
 mod item_rules;
 mod items;
+mod pauses;
+mod publish;
 mod reviews;
+mod revisions;
+mod stars;
 mod templates;
+mod transfer;
 mod triggers;
+mod update;
 mod view;
 mod workflows;
 
 pub use crate::model::{
     AssignmentInput, CancelInput, CompleteInput, Etag, InstantiateInput, ItemInput, ReviewInput,
-    RouteInput, RunResult, StageInput, TriggerInput, WorkflowInput,
+    ParameterInput, Part, PublishInput, RouteInput, RunResult, StageInput, TriggerInput, UpdateInput, WorkflowInput,
 };
 pub use analytics::Analytics;
 pub use departures::{Departures, Gone};
 pub use items::Items;
+pub use pauses::PauseInput;
+pub use publish::PublishTo;
 pub use reviews::Reviews;
 pub use templates::Templates;
 pub use triggers::Triggers;
