@@ -34,6 +34,7 @@ pub const POSTGRES: &[Migration] = migrations!["postgres":
     "0009_row_security",
     "0010_departures",
     "0011_metadata",
+    "0012_line_of_work",
     "0013_definitions",
 ];
 
@@ -50,6 +51,7 @@ pub const SQLITE: &[Migration] = migrations!["sqlite":
     "0009_row_security",
     "0010_departures",
     "0011_metadata",
+    "0012_line_of_work",
     "0013_definitions",
 ];
 

@@ -44,8 +44,8 @@ fn expected(method: &Method) -> Vec<&str> {
     // The run that a rerun orders speaks for itself.
     let runs: &[&str] = if method.path.ends_with("/RerunAgentAssist") {
         &["workflow.agent_assist.started", "workflow.agent_assist.completed"]
-    } else if method.path.ends_with("/CompleteStage") {
-        // The stage that follows is one of the agent's.
+    } else if ["/CompleteStage", "/ReturnWorkItem"].iter().any(|end| method.path.ends_with(end)) {
+        // The stage that it comes to is one of the agent's.
         &["workflow.agent_assist.started", "workflow.agent_assist.completed"]
     } else {
         &[]

@@ -34,16 +34,16 @@ testkit::on_both! {
         let old = bob.creates_item(item(&flow.name, "Old")).await.unwrap();
 
         let renamed = Workflow { display_name: "Renamed".into(), icon: "x".into(), ..flow.clone() };
-        let named = alice.updates(renamed, &["display_name"]).await.unwrap();
+        let named = alice.updates_workflow(renamed, &["display_name"]).await.unwrap();
         assert_eq!((named.display_name.as_str(), named.icon.as_str()), ("Renamed", ""));
         assert_eq!(named.revision, 1);
         assert_ne!(named.etag, flow.etag);
-        let same = alice.updates(named.clone(), &["stages", "triggers"]).await.unwrap();
+        let same = alice.updates_workflow(named.clone(), &["stages", "triggers"]).await.unwrap();
         assert_eq!((same.revision, &same.stages), (1, &flow.stages));
 
         let stages = vec![human("one"), Stage { routes: vec![to("")], ..human("three") }];
         let stages = workflow("", "", stages).stages;
-        let changed = alice.updates(Workflow { stages, ..same }, &["stages"]).await.unwrap();
+        let changed = alice.updates_workflow(Workflow { stages, ..same }, &["stages"]).await.unwrap();
         assert_eq!(changed.revision, 2);
         let new = bob.creates_item(item(&flow.name, "New")).await.unwrap();
         assert_eq!(bob.does(&old).await.unwrap().stage_id, "two");
@@ -64,7 +64,7 @@ testkit::on_both! {
 
         let stages = workflow("", "", [human("b"), Stage { display_name: "New".into(), ..human("a") }, human("d")]);
         let next = Workflow { stages: stages.stages, ..flow.clone() };
-        let two = alice.updates(next, &["stages"]).await.unwrap();
+        let two = alice.updates_workflow(next, &["stages"]).await.unwrap();
         let changes = newest_changes(&gus, &two).await;
         assert_eq!((changes.added_stage_ids, changes.removed_stage_ids), (vec!["d".to_owned()], vec!["c".to_owned()]));
         assert!(changes.stages_reordered);
@@ -75,7 +75,7 @@ testkit::on_both! {
 
         let mut triggers = vec![trigger("agent.plan.completed"), trigger("agent.apply.success")];
         triggers[1].enabled = false;
-        let three = alice.updates(Workflow { triggers, ..two.clone() }, &["triggers"]).await.unwrap();
+        let three = alice.updates_workflow(Workflow { triggers, ..two.clone() }, &["triggers"]).await.unwrap();
         assert_eq!(three.triggers[1].name, flow.triggers[0].name, "what stays keeps its name");
         let changes = newest_changes(&gus, &three).await;
         assert_eq!(changes.added_triggers, [three.triggers[0].name.clone()]);
@@ -98,9 +98,9 @@ testkit::on_both! {
         let [alice, bob, mia] = world.people(["alice", "bob", "mia"]);
         let flow = workflow("Bob's", &bob.team, [assist("think"), human("do")]);
         let flow = bob.creates_workflow(flow).await.unwrap();
-        let renamed = bob.updates(Workflow { display_name: "Mine".into(), ..flow.clone() }, &["display_name"]).await;
+        let renamed = bob.updates_workflow(Workflow { display_name: "Mine".into(), ..flow.clone() }, &["display_name"]).await;
         let flow = renamed.unwrap();
-        refused(mia.updates(flow.clone(), &["display_name"]).await, Code::PermissionDenied, "PERMISSION_DENIED");
+        refused(mia.updates_workflow(flow.clone(), &["display_name"]).await, Code::PermissionDenied, "PERMISSION_DENIED");
         let auto = |flow: &Workflow, is_on: bool| {
             let mut flow = flow.clone();
             flow.stages[0].agent_auto_apply = is_on;
@@ -110,22 +110,22 @@ testkit::on_both! {
             let flow = bob.sees_workflow(&flow.name).await.unwrap();
             let listening = on(flow.clone(), &["agent.apply.success"]);
             let asked = if path == "stages" { auto(&flow, true) } else { listening };
-            let status = refused(bob.updates(asked.clone(), &[path]).await, Code::PermissionDenied, "PERMISSION_DENIED");
+            let status = refused(bob.updates_workflow(asked.clone(), &[path]).await, Code::PermissionDenied, "PERMISSION_DENIED");
             assert_eq!(status.fact("permission").as_deref(), Some("workflows.manage"));
             // What the mask does not name is not asked for.
-            let made = bob.updates(asked, &["icon"]).await.unwrap();
-            alice.updates(made, &["icon"]).await.unwrap();
+            let made = bob.updates_workflow(asked, &["icon"]).await.unwrap();
+            alice.updates_workflow(made, &["icon"]).await.unwrap();
         }
         let flow = alice.sees_workflow(&flow.name).await.unwrap();
-        let flow = alice.updates(auto(&flow, true), &["stages"]).await.unwrap();
+        let flow = alice.updates_workflow(auto(&flow, true), &["stages"]).await.unwrap();
         // Where it may act by itself, what it is told is part of that; elsewhere it is not.
         let mut told = flow.clone();
         told.stages[0].agent_prompt = "Do something else".into();
-        refused(bob.updates(told, &["stages"]).await, Code::PermissionDenied, "PERMISSION_DENIED");
-        refused(bob.updates(auto(&flow, false), &["stages"]).await, Code::PermissionDenied, "PERMISSION_DENIED");
+        refused(bob.updates_workflow(told, &["stages"]).await, Code::PermissionDenied, "PERMISSION_DENIED");
+        refused(bob.updates_workflow(auto(&flow, false), &["stages"]).await, Code::PermissionDenied, "PERMISSION_DENIED");
         let mut described = flow.clone();
         described.stages[1].description = "What is left".into();
-        let flow = bob.updates(described, &["stages"]).await.unwrap();
+        let flow = bob.updates_workflow(described, &["stages"]).await.unwrap();
         assert!(flow.stages[0].agent_auto_apply);
     }
 
@@ -178,8 +178,8 @@ testkit::on_both! {
         flow.visibility = api::permissions::Visibility::Global.into();
         let flow = erin.creates_workflow(flow).await.unwrap();
         let helped = Workflow { stages: workflow("", "", [stage("a", StageType::CodeReview), human("do")]).stages, ..flow.clone() };
-        refused(erin.updates(helped, &["stages"]).await, WRONG, "INVALID_ARGUMENT");
-        refused(alice.updates(flow, &["icon"]).await, Code::PermissionDenied, "PERMISSION_DENIED");
+        refused(erin.updates_workflow(helped, &["stages"]).await, WRONG, "INVALID_ARGUMENT");
+        refused(alice.updates_workflow(flow, &["icon"]).await, Code::PermissionDenied, "PERMISSION_DENIED");
     }
 
     /// What was deleted comes back as it was, once.
@@ -189,7 +189,7 @@ testkit::on_both! {
         let flow = two_stages(&alice).await;
         refused(alice.undeletes_workflow(&flow.name).await, STATE, "WORKFLOW_NOT_DELETED");
         alice.deletes_workflow(&flow.name).await.unwrap();
-        refused(alice.updates(flow.clone(), &["icon"]).await, Code::NotFound, "WORKFLOW_NOT_FOUND");
+        refused(alice.updates_workflow(flow.clone(), &["icon"]).await, Code::NotFound, "WORKFLOW_NOT_FOUND");
         refused(alice.sees_revision(&flow.name, 1).await, Code::NotFound, "WORKFLOW_NOT_FOUND");
         refused(alice.pauses(&flow.name, "").await, Code::NotFound, "WORKFLOW_NOT_FOUND");
         refused(bob.undeletes_workflow(&flow.name).await, Code::PermissionDenied, "PERMISSION_DENIED");
@@ -218,7 +218,7 @@ testkit::on_both! {
         refused(bob.completes(&held).await, STATE, "WORKFLOW_PAUSED");
         assert_eq!(bob.sees_item(&held.name).await.unwrap(), held);
         assert_eq!(bob.cancels(&waiting).await.unwrap().state(), WorkItemState::Cancelled);
-        alice.updates(paused.clone(), &["icon"]).await.unwrap();
+        alice.updates_workflow(paused.clone(), &["icon"]).await.unwrap();
 
         let resumed = alice.resumes(&flow.name, "").await.unwrap();
         assert_eq!(resumed.pause_time, None);
@@ -284,7 +284,7 @@ testkit::on_both! {
         assert_eq!(firings[0].reason, "WORKFLOW_PAUSED");
         let resumed = alice.resumes(&flow.name, "").await.unwrap();
         let open = Workflow { allow_manual_creation: None, ..resumed };
-        let open = alice.updates(open, &["allow_manual_creation"]).await.unwrap();
+        let open = alice.updates_workflow(open, &["allow_manual_creation"]).await.unwrap();
         assert_eq!((open.allow_manual_creation, open.revision), (Some(true), 1));
         bob.creates_item(item(&flow.name, "By hand")).await.unwrap();
     }
@@ -345,7 +345,7 @@ testkit::on_both! {
         let alice = world.person("alice");
         let flow = two_stages(&alice).await;
         let stages = workflow("", "", [Stage { description: "Carts forget".into(), ..human("only") }]).stages;
-        alice.updates(Workflow { stages, display_name: "Secret plan".into(), ..flow.clone() }, &["*"]).await.unwrap();
+        alice.updates_workflow(Workflow { stages, display_name: "Secret plan".into(), ..flow.clone() }, &["*"]).await.unwrap();
         let records = world.probe().recorded().await;
         let updated = records.iter().find(|record| record.action == "workflow.updated").expect("a record");
         let told: serde_json::Value = serde_json::from_str(&updated.payload).unwrap();

@@ -54,3 +54,5 @@ mod templates;
 mod tenancy;
 mod tenancy_people;
 mod tls;
+mod verbs;
+mod work;

@@ -91,7 +91,7 @@ testkit::on_both! {
         let same = alice.republishes(&flow.name, &made.name).await.unwrap();
         assert_eq!((same.revision, &same.triggers), (1, &made.triggers));
         let stages = workflow("", "", [human("do"), human("check")]).stages;
-        alice.updates(Workflow { stages, ..flow.clone() }, &["stages"]).await.unwrap();
+        alice.updates_workflow(Workflow { stages, ..flow.clone() }, &["stages"]).await.unwrap();
         let next = alice.republishes(&flow.name, &made.name).await.unwrap();
         assert_eq!((next.name.clone(), next.revision, next.stages.len()), (made.name.clone(), 2, 2));
         assert_eq!(bob.finds_template("Ours").await, next);

@@ -24,6 +24,7 @@ use testkit::world::{Person, Repo, World};
 
 use crate::flows::{self, Flows};
 use crate::spare::{self, Spare};
+use crate::work::{self, Work};
 
 /// A row of the access table.
 #[derive(Clone, Debug)]
@@ -84,6 +85,7 @@ pub(crate) struct Own {
     pub(crate) patch: String,
     pub(crate) diff: String,
     pub(crate) spare: Spare,
+    pub(crate) work: Work,
     pub(crate) flows: Flows,
 }
 
@@ -108,6 +110,7 @@ pub(crate) async fn belongings(world: &World, lead: &Person, slug: &str) -> Own 
     let to_complete = lead.creates_item(new(&flow)).await.unwrap();
     let to_complete = lead.claims(&to_complete).await.unwrap();
     let to_cancel = lead.creates_item(new(&flow)).await.unwrap();
+    let work = work::work(lead, &flow, &advising, &repository).await;
     let applied = ApplyRequest {
         repository: repository.clone(),
         work_item: advised.name.clone(),
@@ -136,6 +139,7 @@ pub(crate) async fn belongings(world: &World, lead: &Person, slug: &str) -> Own 
         to_cancel,
         patch,
         spare: spare::spare(world, lead, slug).await,
+        work,
         flows: flows::flows(lead).await,
     }
 }
@@ -252,6 +256,9 @@ fn workflow_request(
     page_size: i32,
 ) -> Option<Vec<u8>> {
     let etag = String::new();
+    if let Some(bytes) = work::request(method, &own, request_id.clone()) {
+        return Some(bytes);
+    }
     let bytes = match method {
         "WorkflowService/CreateWorkflow" => {
             let flow = workflow("New", &own.team, [human("do")]);

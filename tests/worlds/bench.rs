@@ -125,13 +125,26 @@ impl Bench {
             | Kind::ToTransfer => Some(self.make_flow_for(kind, owner).await),
             Kind::SpareTemplate => Some(self.make_template(owner).await),
             Kind::ToClaim | Kind::Item => self.make_item(owner).await,
-            Kind::ToStart | Kind::ToComplete | Kind::ToCancel => {
+            Kind::ToStart | Kind::ToComplete | Kind::ToCancel | Kind::Held => {
                 let made = self.make_item(owner).await?;
-                let claimed = self.line(caller).claims(made.item.as_ref()?).await;
-                let claimed = claimed.unwrap_or_else(|status| {
-                    panic!("{} cannot claim a fresh item of {owner}: {status}", self.known(caller))
-                });
-                Some(Thing { item: Some(claimed), ..made })
+                self.claimed(made, caller).await
+            }
+            Kind::Blocked | Kind::Closed => {
+                let made = self.make_item(owner).await?;
+                let held = self.claimed(made, caller).await?;
+                let (line, item) = (self.line(caller), held.item.as_ref()?);
+                let changed = if kind == Kind::Blocked {
+                    line.blocks(item, "a part is missing").await
+                } else {
+                    line.cancels(item).await
+                };
+                Some(Thing { item: Some(changed.expect("his own item")), ..held })
+            }
+            Kind::ToReturn => {
+                let made = self.make_advised(owner).await?;
+                let followed = self.steward(owner).completes(made.item.as_ref()?).await;
+                let made = Thing { item: Some(followed.expect("a completed stage")), ..made };
+                self.claimed(made, caller).await
             }
             Kind::Advised | Kind::ToReview | Kind::ToRerun => self.make_advised(owner).await,
             Kind::Session | Kind::SpareSession => {
@@ -144,6 +157,14 @@ impl Bench {
             Kind::Patch | Kind::ToRevert => self.make_patch(owner, about?, caller).await,
             _ => None,
         }
+    }
+
+    async fn claimed(&self, made: Thing, caller: &str) -> Option<Thing> {
+        let claimed = self.line(caller).claims(made.item.as_ref()?).await;
+        let claimed = claimed.unwrap_or_else(|status| {
+            panic!("{} cannot claim a fresh {:?}: {status}", self.known(caller), made.owner)
+        });
+        Some(Thing { item: Some(claimed), ..made })
     }
 
     /// A live workflow: one human stage, or an agent stage before it.

@@ -52,6 +52,14 @@ pub(crate) enum Kind {
     ToStart,
     ToComplete,
     ToCancel,
+    /// Claimed by the caller…
+    Held,
+    /// …and blocked…
+    Blocked,
+    /// …and cancelled.
+    Closed,
+    /// Claimed by the caller, and at an agent stage before.
+    ToReturn,
     ToReview,
     ToRerun,
     SpareSession,
@@ -73,14 +81,21 @@ impl Kind {
     /// What it is like when its state does not matter.
     pub(crate) fn base(self) -> Self {
         match self {
-            Self::SpareWorkflow
-            | Self::ToUpdateFlow
+            Self::SpareWorkflow => Self::Workflow,
+            Self::ToClaim
+            | Self::ToStart
+            | Self::ToComplete
+            | Self::ToCancel
+            | Self::Held
+            | Self::Blocked
+            | Self::Closed
+            | Self::ToReturn => Self::Item,
+            Self::ToUpdateFlow
             | Self::ToPause
             | Self::ToResume
             | Self::ToUndelete
             | Self::ToTransfer => Self::Workflow,
             Self::SpareTemplate => Self::Template,
-            Self::ToClaim | Self::ToStart | Self::ToComplete | Self::ToCancel => Self::Item,
             Self::ToReview | Self::ToRerun => Self::Advised,
             Self::SpareSession => Self::Session,
             Self::ToRevert => Self::Patch,

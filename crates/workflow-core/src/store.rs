@@ -4,9 +4,11 @@
 
 mod definitions;
 mod held;
+mod items;
 
 pub use definitions::{Definitions, DefinitionsTx, STARS, Star};
 pub use held::{HeldBy, HeldItem, HeldItems};
+pub use items::{InHand, ItemTx};
 
 use async_trait::async_trait;
 use audit::AuditTrail;
@@ -118,7 +120,7 @@ pub trait WorkflowStore: HeldItems + Definitions + Send + Sync {
 
 /// One transaction. Dropped without [`commit`](Self::commit), it rolls back.
 #[async_trait]
-pub trait WorkflowTx: AuditTrail + Requests + DefinitionsTx + Send {
+pub trait WorkflowTx: ItemTx + DefinitionsTx + AuditTrail + Requests + Send {
     /// Loads an item the scope can see, with its definition, and holds it until the end.
     async fn lock_item(
         &mut self,
@@ -140,7 +142,8 @@ pub trait WorkflowTx: AuditTrail + Requests + DefinitionsTx + Send {
     /// Saves everything but the definition, if the version is unchanged ([`StoreError::Stale`]).
     async fn save_workflow(&mut self, workflow: &Cleared<Workflow>) -> Result<(), StoreError>;
 
-    /// Inserts an item with its first transition and stay.
+    /// Inserts an item with its first transition and stay, and gives away its number: the next
+    /// one of the workflow, which is held.
     async fn insert_item(
         &mut self,
         item: &Cleared<WorkItem>,

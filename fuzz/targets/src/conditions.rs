@@ -90,6 +90,12 @@ fn item(data: Data) -> WorkItem {
         created_at: time,
         updated_at: time,
         version: 1,
+        number: 1,
+        external_id: None,
+        due_at: None,
+        block: None,
+        blocked_by: Vec::new(),
+        is_blocker: false,
         live_run: None,
     }
 }

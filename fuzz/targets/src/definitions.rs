@@ -126,7 +126,7 @@ fn without_ids((texts, definition): (Texts, Definition)) -> (Texts, Definition) 
 
 fn published(texts: &Texts, definition: &Definition) -> Workflow {
     let time = Timestamp::from_micros(1_700_000_000_000_000);
-    let Texts { display_name, description, icon, category, tags } = texts.clone();
+    let Texts { display_name, description, icon, category, tags, item_key } = texts.clone();
     Workflow {
         id: WorkflowId::from_uuid(uuid(3)),
         tenant: Tenant::Global,
@@ -146,6 +146,8 @@ fn published(texts: &Texts, definition: &Definition) -> Workflow {
         updated_at: time,
         deleted_at: None,
         version: 1,
+        item_key,
+        last_number: 0,
     }
 }
 

@@ -2,6 +2,7 @@
 
 use api::workflow::*;
 use prost::Message as _;
+use prost_types::FieldMask;
 use testkit::world::shapes::{human, item, on as reacting, workflow};
 
 use crate::entry::{Draft, Entry, Parts, on, seen};
@@ -111,6 +112,53 @@ pub(super) const ENTRIES: &[Entry] = &[
         CancelWorkItemRequest { name: c.name(0), request_id: c.request_id(), ..Default::default() }
             .encode_to_vec()
     }),
+    Entry::new("workflow.v1.WorkItemService/UpdateWorkItem", &[on(Kind::ToClaim)], |c| {
+        let (work_item, request_id) =
+            (Some(WorkItem { title: "New".into(), ..c.item(0) }), c.request_id());
+        let update_mask = Some(FieldMask { paths: vec!["title".into()] });
+        UpdateWorkItemRequest { work_item, update_mask, request_id }.encode_to_vec()
+    }),
+    Entry::new("workflow.v1.WorkItemService/AssignWorkItem", &[on(Kind::ToClaim)], |c| {
+        let (name, request_id) = (c.name(0), c.request_id());
+        // Its creator works where it is.
+        let assignee = c.item(0).creator;
+        let assignee =
+            if assignee.is_empty() { format!("users/{}", uuid::Uuid::nil()) } else { assignee };
+        AssignWorkItemRequest { name, assignee, request_id, ..Default::default() }.encode_to_vec()
+    })
+    // Two founders need not know each other.
+    .certain(|_| false)
+    .adjusted(|draft| draft.owner(0) != Some(&Owner::Global)),
+    Entry::new("workflow.v1.WorkItemService/ReleaseWorkItem", &[on(Kind::Held)], |c| {
+        let (name, request_id) = (c.name(0), c.request_id());
+        ReleaseWorkItemRequest { name, request_id, ..Default::default() }.encode_to_vec()
+    }),
+    Entry::new("workflow.v1.WorkItemService/ReturnWorkItem", &[on(Kind::ToReturn)], |c| {
+        let (name, request_id) = (c.name(0), c.request_id());
+        let stage_id = "advice".to_owned();
+        ReturnWorkItemRequest { name, stage_id, request_id, ..Default::default() }.encode_to_vec()
+    }),
+    Entry::new("workflow.v1.WorkItemService/BlockWorkItem", &[on(Kind::Held)], |c| {
+        let (name, request_id) = (c.name(0), c.request_id());
+        let reason = "a part is missing".to_owned();
+        BlockWorkItemRequest { name, reason, request_id, ..Default::default() }.encode_to_vec()
+    }),
+    Entry::new("workflow.v1.WorkItemService/UnblockWorkItem", &[on(Kind::Blocked)], |c| {
+        let (name, request_id) = (c.name(0), c.request_id());
+        UnblockWorkItemRequest { name, request_id, ..Default::default() }.encode_to_vec()
+    }),
+    Entry::new("workflow.v1.WorkItemService/FailWorkItem", &[on(Kind::Held)], |c| {
+        let (name, request_id) = (c.name(0), c.request_id());
+        FailWorkItemRequest { name, request_id, ..Default::default() }.encode_to_vec()
+    }),
+    Entry::new(
+        "workflow.v1.WorkItemService/ReopenWorkItem",
+        &[on(Kind::Closed).with(Need::RowAndBrackets)],
+        |c| {
+            let (name, request_id) = (c.name(0), c.request_id());
+            ReopenWorkItemRequest { name, request_id, ..Default::default() }.encode_to_vec()
+        },
+    ),
     Entry::new("workflow.v1.WorkItemService/ListTransitions", &[on(Kind::Item)], |c| {
         ListTransitionsRequest { parent: c.name(0), page_size: c.page_size(), ..Default::default() }
             .encode_to_vec()

@@ -4,12 +4,13 @@ use api::workflow as wire;
 use primitives::{Checked, InvalidArgs, RepositoryId, UserId};
 use workflow_core::model::{ItemState, Priority, StageId, Transition, Verdict};
 use workflow_core::service::{
-    AgentEvent, CancelInput, CompleteInput, ItemInput, ItemView, ReviewInput,
+    AgentEvent, CompleteInput, ItemChanges, ItemInput, ItemView, NoteInput, ReturnInput,
+    ReviewInput,
 };
 
 use super::faults::Faults;
-use super::scalar::{etag, int, name, optional_time, time, version};
-use super::{json, recommendation};
+use super::scalar::{etag, given_time, int, name, optional_time, time, version};
+use super::{json, mask, recommendation};
 
 /// An item to create, apart from the names in it.
 pub(crate) fn input(item: wire::WorkItem, repository: Option<RepositoryId>) -> Checked<ItemInput> {
@@ -21,6 +22,8 @@ pub(crate) fn input(item: wire::WorkItem, repository: Option<RepositoryId>) -> C
         tags: item.tags,
         data: faults.take(json::object("work_item.data", item.data)),
         repository,
+        external_id: item.external_id,
+        due_at: faults.take(given_time("work_item.due_time", item.due_time.as_ref())),
     };
     faults.or(input)
 }
@@ -42,8 +45,42 @@ pub(crate) fn completion(request: wire::CompleteStageRequest) -> Checked<Complet
     Ok(CompleteInput { stage, data, note: request.note, etag: version(&request.etag) })
 }
 
-pub(crate) fn cancellation(request: wire::CancelWorkItemRequest) -> CancelInput {
-    CancelInput { reason: request.reason, etag: version(&request.etag) }
+/// What is said to a move.
+pub(crate) fn said(note: String, etag: &str) -> NoteInput {
+    NoteInput { note, etag: version(etag) }
+}
+
+pub(crate) fn way_back(request: wire::ReturnWorkItemRequest) -> ReturnInput {
+    let stage = StageId(request.stage_id);
+    ReturnInput { stage, note: request.note, etag: version(&request.etag) }
+}
+
+/// What callers may change of an item.
+const CHANGEABLE: [&str; 8] =
+    ["title", "description", "priority", "tags", "data", "repository", "external_id", "due_time"];
+
+/// The fields of an item that the mask names.
+pub(crate) fn changes(
+    request: wire::UpdateWorkItemRequest,
+    repository: Option<RepositoryId>,
+) -> Checked<ItemChanges> {
+    let paths = mask::paths(request.update_mask.as_ref(), &CHANGEABLE)?;
+    let item = request.work_item.unwrap_or_default();
+    let named = |path: &str| paths.contains(&path);
+    let mut faults = Faults::default();
+    let due = given_time("work_item.due_time", item.due_time.as_ref());
+    let changes = ItemChanges {
+        title: named("title").then_some(item.title),
+        description: named("description").then_some(item.description),
+        priority: named("priority").then(|| faults.take(priority(item.priority))),
+        tags: named("tags").then_some(item.tags),
+        data: named("data").then(|| faults.take(json::object("work_item.data", item.data))),
+        repository: named("repository").then_some(repository),
+        external_id: named("external_id").then_some(item.external_id),
+        due_at: named("due_time").then(|| faults.take(due)),
+        etag: version(&item.etag),
+    };
+    faults.or(changes)
 }
 
 pub(crate) fn review(request: wire::ReviewRecommendationRequest) -> Checked<ReviewInput> {
@@ -95,6 +132,7 @@ pub(crate) fn item(view: ItemView) -> wire::WorkItem {
     let recommendation_error = view.recommendation_error().unwrap_or_default();
     let triggered_by = name(event.as_ref().map(|event| event.trigger));
     let agent_event = event.map(|event| shown_event(event, &view));
+    let reference = view.reference();
     let ItemView { item, stage_name, .. } = view;
     let priority = match item.priority {
         Priority::Low => wire::Priority::Low,
@@ -128,6 +166,10 @@ pub(crate) fn item(view: ItemView) -> wire::WorkItem {
         agent_event,
         triggered_by,
         live_run: name(item.live_run),
+        reference,
+        external_id: item.external_id.unwrap_or_default(),
+        due_time: optional_time(item.due_at),
+        block_reason: item.block.map_or_else(String::new, |block| block.reason),
     }
 }
 
@@ -158,6 +200,12 @@ pub(crate) fn transition(moved: Transition) -> wire::Transition {
         "complete_stage" => Verb::CompleteStage,
         "cancel" => Verb::Cancel,
         "release" => Verb::Release,
+        "assign" => Verb::Assign,
+        "return" => Verb::Return,
+        "block" => Verb::Block,
+        "unblock" => Verb::Unblock,
+        "fail" => Verb::Fail,
+        "reopen" => Verb::Reopen,
         _ => Verb::Unspecified,
     };
     wire::Transition {

@@ -13,6 +13,7 @@ mod repository;
 mod run;
 mod session;
 mod template;
+mod verb;
 mod work_item;
 mod workflow;
 

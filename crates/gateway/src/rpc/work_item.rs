@@ -3,12 +3,14 @@
 use api::agent::Run;
 use api::workflow::work_item_service_server::WorkItemService;
 use api::workflow::{
-    CancelWorkItemRequest, ClaimWorkItemRequest, CompleteStageRequest, CreateWorkItemRequest,
-    GetWorkItemRequest, ListTransitionsRequest, ListTransitionsResponse, ListWorkItemsRequest,
-    ListWorkItemsResponse, RerunAgentAssistRequest, ReviewRecommendationRequest,
-    StartWorkItemRequest, WorkItem,
+    AssignWorkItemRequest, BlockWorkItemRequest, CancelWorkItemRequest, ClaimWorkItemRequest,
+    CompleteStageRequest, CreateWorkItemRequest, FailWorkItemRequest, GetWorkItemRequest,
+    ListTransitionsRequest, ListTransitionsResponse, ListWorkItemsRequest, ListWorkItemsResponse,
+    ReleaseWorkItemRequest, ReopenWorkItemRequest, RerunAgentAssistRequest, ReturnWorkItemRequest,
+    ReviewRecommendationRequest, StartWorkItemRequest, UnblockWorkItemRequest,
+    UpdateWorkItemRequest, WorkItem,
 };
-use permissions::{CodeUse, Grant, ItemsCreate, ItemsEdit, WorkflowsView};
+use permissions::{CodeUse, Grant, ItemsCreate, ItemsEdit, ItemsManage, WorkflowsView};
 use tonic::{Request, Response, Status};
 use workflow_core::store::ItemFilter;
 
@@ -78,72 +80,181 @@ impl WorkItemService for Rpc {
         &self,
         request: Request<ClaimWorkItemRequest>,
     ) -> Result<Response<WorkItem>, Status> {
-        let call = self.call(&request)?;
-        let request = request.into_inner();
-        let id = call.name("name", &request.name)?;
-        let retry = call.retry(&request.request_id, &request);
-        let etag = retry.and(Ok(scalar::version(&request.etag)));
-        let (retry, etag) = (&retry, &etag);
-        let claimed = call
-            .run(|grant: Grant<ItemsEdit>| async move {
-                self.services().items.claim(&grant, id, etag.clone(), retry.once()).await
-            })
-            .await?;
-        Ok(Response::new(item::item(claimed)))
+        self.verb(
+            request,
+            |given| Ok(scalar::version(&given.etag)),
+            |items, by: Grant<ItemsEdit>, id, input, once| async move {
+                items.claim(&by, id, input, once.as_ref()).await
+            },
+        )
+        .await
     }
 
     async fn start_work_item(
         &self,
         request: Request<StartWorkItemRequest>,
     ) -> Result<Response<WorkItem>, Status> {
-        let call = self.call(&request)?;
-        let request = request.into_inner();
-        let id = call.name("name", &request.name)?;
-        let retry = call.retry(&request.request_id, &request);
-        let etag = retry.and(Ok(scalar::version(&request.etag)));
-        let (retry, etag) = (&retry, &etag);
-        let started = call
-            .run(|grant: Grant<ItemsEdit>| async move {
-                self.services().items.start(&grant, id, etag.clone(), retry.once()).await
-            })
-            .await?;
-        Ok(Response::new(item::item(started)))
+        self.verb(
+            request,
+            |given| Ok(scalar::version(&given.etag)),
+            |items, by: Grant<ItemsEdit>, id, input, once| async move {
+                items.start(&by, id, input, once.as_ref()).await
+            },
+        )
+        .await
     }
 
     async fn complete_stage(
         &self,
         request: Request<CompleteStageRequest>,
     ) -> Result<Response<WorkItem>, Status> {
-        let call = self.call(&request)?;
-        let request = request.into_inner();
-        let id = call.name("name", &request.name)?;
-        let retry = call.retry(&request.request_id, &request);
-        let input = retry.and(item::completion(request));
-        let (retry, input) = (&retry, &input);
-        let completed = call
-            .run(|grant: Grant<ItemsEdit>| async move {
-                self.services().items.complete_stage(&grant, id, input.clone(), retry.once()).await
-            })
-            .await?;
-        Ok(Response::new(item::item(completed)))
+        self.verb(
+            request,
+            item::completion,
+            |items, by: Grant<ItemsEdit>, id, input, once| async move {
+                items.complete_stage(&by, id, input, once.as_ref()).await
+            },
+        )
+        .await
     }
 
     async fn cancel_work_item(
         &self,
         request: Request<CancelWorkItemRequest>,
     ) -> Result<Response<WorkItem>, Status> {
+        self.verb(
+            request,
+            |given| Ok(item::said(given.reason, &given.etag)),
+            |items, by: Grant<ItemsEdit>, id, input, once| async move {
+                items.cancel(&by, id, input, once.as_ref()).await
+            },
+        )
+        .await
+    }
+
+    async fn release_work_item(
+        &self,
+        request: Request<ReleaseWorkItemRequest>,
+    ) -> Result<Response<WorkItem>, Status> {
+        self.verb(
+            request,
+            |given| Ok(item::said(given.note, &given.etag)),
+            |items, by: Grant<ItemsEdit>, id, input, once| async move {
+                items.release(&by, id, input, once.as_ref()).await
+            },
+        )
+        .await
+    }
+
+    async fn block_work_item(
+        &self,
+        request: Request<BlockWorkItemRequest>,
+    ) -> Result<Response<WorkItem>, Status> {
+        self.verb(
+            request,
+            |given| Ok(item::said(given.reason, &given.etag)),
+            |items, by: Grant<ItemsEdit>, id, input, once| async move {
+                items.block(&by, id, input, once.as_ref()).await
+            },
+        )
+        .await
+    }
+
+    async fn unblock_work_item(
+        &self,
+        request: Request<UnblockWorkItemRequest>,
+    ) -> Result<Response<WorkItem>, Status> {
+        self.verb(
+            request,
+            |given| Ok(item::said(given.note, &given.etag)),
+            |items, by: Grant<ItemsEdit>, id, input, once| async move {
+                items.unblock(&by, id, input, once.as_ref()).await
+            },
+        )
+        .await
+    }
+
+    async fn fail_work_item(
+        &self,
+        request: Request<FailWorkItemRequest>,
+    ) -> Result<Response<WorkItem>, Status> {
+        self.verb(
+            request,
+            |given| Ok(item::said(given.reason, &given.etag)),
+            |items, by: Grant<ItemsEdit>, id, input, once| async move {
+                items.fail(&by, id, input, once.as_ref()).await
+            },
+        )
+        .await
+    }
+
+    async fn reopen_work_item(
+        &self,
+        request: Request<ReopenWorkItemRequest>,
+    ) -> Result<Response<WorkItem>, Status> {
+        self.verb(
+            request,
+            |given| Ok(item::said(given.note, &given.etag)),
+            |items, by: Grant<ItemsEdit>, id, input, once| async move {
+                items.reopen(&by, id, input, once.as_ref()).await
+            },
+        )
+        .await
+    }
+
+    async fn return_work_item(
+        &self,
+        request: Request<ReturnWorkItemRequest>,
+    ) -> Result<Response<WorkItem>, Status> {
+        self.verb(
+            request,
+            |given| Ok(item::way_back(given)),
+            |items, by: Grant<ItemsEdit>, id, input, once| async move {
+                items.return_to(&by, id, input, once.as_ref()).await
+            },
+        )
+        .await
+    }
+
+    async fn assign_work_item(
+        &self,
+        request: Request<AssignWorkItemRequest>,
+    ) -> Result<Response<WorkItem>, Status> {
         let call = self.call(&request)?;
         let request = request.into_inner();
         let id = call.name("name", &request.name)?;
+        let assignee = call.name("assignee", &request.assignee)?;
         let retry = call.retry(&request.request_id, &request);
-        let input = retry.and(Ok(item::cancellation(request)));
+        let input = retry.and(Ok(item::said(request.note, &request.etag)));
         let (retry, input) = (&retry, &input);
-        let cancelled = call
-            .run(|grant: Grant<ItemsEdit>| async move {
-                self.services().items.cancel(&grant, id, input.clone(), retry.once()).await
+        let assigned = call
+            .run(|by: Grant<ItemsManage>| async move {
+                let items = &self.services().items;
+                items.assign(&by, id, assignee, input.clone(), retry.once()).await
             })
             .await?;
-        Ok(Response::new(item::item(cancelled)))
+        Ok(Response::new(item::item(assigned)))
+    }
+
+    async fn update_work_item(
+        &self,
+        request: Request<UpdateWorkItemRequest>,
+    ) -> Result<Response<WorkItem>, Status> {
+        let call = self.call(&request)?;
+        let request = request.into_inner();
+        let given = request.work_item.as_ref().map_or(("", ""), |g| (&g.name, &g.repository));
+        let id = call.name("work_item.name", given.0)?;
+        let repository = call.optional_name("work_item.repository", given.1)?;
+        let retry = call.retry(&request.request_id, &request);
+        let input = retry.and(item::changes(request, repository));
+        let (retry, input) = (&retry, &input);
+        let updated = call
+            .run(|by: Grant<ItemsEdit>| async move {
+                let items = &self.services().items;
+                items.update(&by, id, repository, input.clone(), retry.once()).await
+            })
+            .await?;
+        Ok(Response::new(item::item(updated)))
     }
 
     async fn list_transitions(

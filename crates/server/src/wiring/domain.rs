@@ -80,7 +80,8 @@ impl Domain {
     }
 
     fn items(&self) -> Items {
-        Items::new(Arc::new(self.storage.clone()), self.clock.clone())
+        let store = Arc::new(self.storage.clone());
+        Items::new(store, self.clock.clone(), self.authorizer.clone())
     }
 
     fn triggers(&self) -> Triggers {
@@ -112,7 +113,7 @@ impl Domain {
             workflows: Workflows::new(store.clone(), self.clock.clone()),
             templates: Self::templates(&self.storage),
             items: self.items(),
-            reviews: Reviews::new(store.clone(), self.clock.clone()),
+            reviews: Reviews::new(self.items()),
             triggers: self.triggers(),
             analytics: Analytics::new(store.clone()),
             repositories: Repositories::new(deps(), roots),

@@ -30,6 +30,13 @@ pub mod work_item {
         pub created_at: i64,
         pub updated_at: i64,
         pub version: i64,
+        pub number: Option<i64>,
+        pub external_id: Option<String>,
+        pub due_at: Option<i64>,
+        pub blocked_from: Option<String>,
+        pub block_reason: String,
+        pub blocked_by: String,
+        pub is_blocker: bool,
     }
 
     #[derive(Copy, Clone, Debug, EnumIter, DeriveRelation)]

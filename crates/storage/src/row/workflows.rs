@@ -25,6 +25,8 @@ pub mod workflow {
         pub updated_at: i64,
         pub deleted_at: Option<i64>,
         pub version: i64,
+        pub item_key: String,
+        pub last_number: i64,
         pub paused_at: Option<i64>,
         pub paused_stages: String,
         pub allows_manual_creation: bool,

@@ -9,8 +9,9 @@ use primitives::{
     TransitionId, TriggerId, UserId, VisitId, WorkItemId, WorkflowId,
 };
 use workflow_core::model::{
-    Definition, Firing, FiringOutcome, ItemState, LockedItem, Origin, Pauses, Priority,
-    Recommendation, Settings, StageId, TemplateSource, Transition, Verdict, Visit, WorkItem, Workflow,
+    Block, Definition, Firing, FiringOutcome, ItemState, LockedItem, Origin, Pauses, Priority,
+    Recommendation, Settings, StageId, TemplateSource, Transition, Verdict, Visit, WorkItem,
+    Workflow,
 };
 
 use super::definitions::Definitions;
@@ -23,8 +24,21 @@ use crate::row::{
 };
 
 /// What a move is called; stored as text.
-const VERBS: [&str; 7] =
-    ["create", "claim", "start", "complete_stage", "rerun_agent_assist", "cancel", "release"];
+const VERBS: [&str; 13] = [
+    "create",
+    "claim",
+    "start",
+    "complete_stage",
+    "rerun_agent_assist",
+    "cancel",
+    "release",
+    "assign",
+    "return",
+    "block",
+    "unblock",
+    "fail",
+    "reopen",
+];
 
 pub(super) fn workflow(row: WorkflowRow, definitions: &Definitions) -> Result<Workflow> {
     let WorkflowRow { workflow: row, definition, newest_template_revision: newest } = row;
@@ -56,6 +70,8 @@ pub(super) fn workflow(row: WorkflowRow, definitions: &Definitions) -> Result<Wo
         updated_at: Timestamp::from_micros(row.updated_at),
         deleted_at: time(row.deleted_at),
         version: row.version,
+        item_key: row.item_key,
+        last_number: row.last_number,
     })
 }
 
@@ -79,6 +95,8 @@ pub(super) fn workflow_row(workflow: &Workflow) -> Result<workflow::Model> {
         updated_at: workflow.updated_at.as_micros(),
         deleted_at: micros(workflow.deleted_at),
         version: workflow.version,
+        item_key: workflow.item_key.clone(),
+        last_number: workflow.last_number,
         paused_at: micros(workflow.settings.pauses.since),
         paused_stages: to_json(&workflow.settings.pauses.stages)?,
         allows_manual_creation: workflow.settings.allows_manual_creation,
@@ -134,8 +152,10 @@ pub(super) fn trigger_rows(workflow: &Workflow) -> Vec<workflow_trigger::Model> 
 }
 
 pub(super) fn item(row: ItemRow, definition: Arc<Definition>) -> Result<LockedItem> {
-    let ItemRow { item: row, workflow_name, live_run, paused_at, paused_stages } = row;
+    let ItemRow { item: row, workflow_name, item_key, live_run, paused_at, paused_stages } = row;
     let pauses = pauses(paused_at, &paused_stages)?;
+    let blocked_from = row.blocked_from.map(|from| known("blocked_from", &from, ItemState::parse));
+    let block = blocked_from.transpose()?.map(|from| Block { from, reason: row.block_reason });
     let item = WorkItem {
         id: WorkItemId::from_uuid(row.id),
         tenant: tenant(&row.tenant_kind, row.tenant_id)?,
@@ -160,9 +180,15 @@ pub(super) fn item(row: ItemRow, definition: Arc<Definition>) -> Result<LockedIt
         created_at: Timestamp::from_micros(row.created_at),
         updated_at: Timestamp::from_micros(row.updated_at),
         version: row.version,
+        number: row.number.unwrap_or_default(),
+        external_id: row.external_id,
+        due_at: time(row.due_at),
+        block,
+        blocked_by: from_json("blocked_by", &row.blocked_by)?,
+        is_blocker: row.is_blocker,
         live_run: live_run.map(RunId::from_uuid),
     };
-    Ok(LockedItem { item, definition, workflow_name, pauses })
+    Ok(LockedItem { item, definition, workflow_name, item_key, pauses })
 }
 
 pub(super) fn item_row(item: &WorkItem) -> Result<work_item::Model> {
@@ -190,6 +216,13 @@ pub(super) fn item_row(item: &WorkItem) -> Result<work_item::Model> {
         created_at: item.created_at.as_micros(),
         updated_at: item.updated_at.as_micros(),
         version: item.version,
+        number: (item.number > 0).then_some(item.number),
+        external_id: item.external_id.clone(),
+        due_at: micros(item.due_at),
+        blocked_from: item.block.as_ref().map(|block| block.from.as_str().into()),
+        block_reason: item.block.as_ref().map_or_else(String::new, |block| block.reason.clone()),
+        blocked_by: to_json(&item.blocked_by)?,
+        is_blocker: item.is_blocker,
     })
 }
 

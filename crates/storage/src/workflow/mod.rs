@@ -4,6 +4,7 @@ mod convert;
 mod definitions;
 mod figures;
 mod held;
+mod items;
 mod lock;
 mod query;
 mod resolve;
@@ -14,6 +15,7 @@ mod stars;
 mod transfer;
 mod trigger;
 mod visit;
+mod waiting;
 
 pub(crate) use definitions::Definitions;
 

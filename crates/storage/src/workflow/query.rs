@@ -27,6 +27,7 @@ pub(super) struct ItemRow {
     #[sea_orm(nested)]
     pub(super) item: work_item::Model,
     pub(super) workflow_name: String,
+    pub(super) item_key: String,
     pub(super) live_run: Option<Uuid>,
     pub(super) paused_at: Option<i64>,
     pub(super) paused_stages: String,
@@ -113,6 +114,7 @@ fn items(scope: &Scope) -> SelectStatement {
     work_item::Entity::find()
         .into_query()
         .expr_as(column("workflow", "display_name"), Alias::new("workflow_name"))
+        .expr_as(column("workflow", "item_key"), Alias::new("item_key"))
         .expr_as(column("workflow", "paused_at"), Alias::new("paused_at"))
         .expr_as(column("workflow", "paused_stages"), Alias::new("paused_stages"))
         .expr_as(Expr::from(live_run()), Alias::new("live_run"))

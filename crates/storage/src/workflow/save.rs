@@ -59,7 +59,18 @@ pub(super) fn workflow_update(workflow: &Workflow) -> Result<UpdateStatement> {
     Ok(update)
 }
 
-fn item_update(item: &WorkItem) -> Result<UpdateStatement> {
+/// Gives the held workflow's next number away.
+fn number_given(item: &WorkItem) -> UpdateStatement {
+    Query::update()
+        .table("workflow")
+        .value("last_number", item.number)
+        .and_where(owned("workflow", item.tenant))
+        .and_where(column("workflow", "id").eq(item.workflow.as_uuid()))
+        .and_where(column("workflow", "last_number").eq(item.number - 1))
+        .to_owned()
+}
+
+pub(super) fn item_update(item: &WorkItem) -> Result<UpdateStatement> {
     let row = convert::item_row(item)?;
     let mut update = versioned("work_item", item.tenant, row.id, item.version);
     update.values([
@@ -78,6 +89,11 @@ fn item_update(item: &WorkItem) -> Result<UpdateStatement> {
         ("claimed_at", row.claimed_at.into()),
         ("closed_at", row.closed_at.into()),
         ("updated_at", row.updated_at.into()),
+        ("external_id", row.external_id.into()),
+        ("due_at", row.due_at.into()),
+        ("blocked_from", row.blocked_from.into()),
+        ("block_reason", row.block_reason.into()),
+        ("blocked_by", row.blocked_by.into()),
     ]);
     Ok(update)
 }
@@ -106,12 +122,15 @@ impl Tx {
     }
 
     async fn add_item(&mut self, item: &WorkItem, first: &Transition, visit: &Visit) -> Result<()> {
-        self.write_all(vec![
+        let mut writes = vec![
             Write::new(insert(vec![convert::item_row(item)?]), 1),
             Write::new(insert(vec![convert::transition_row(first)?]), 1),
             Write::new(insert(vec![convert::visit_row(visit)]), 1),
-        ])
-        .await
+        ];
+        if item.number > 0 {
+            writes.push(Write::new(number_given(item), 1));
+        }
+        self.write_all(writes).await
     }
 
     async fn move_item(&mut self, step: &ItemMove) -> Result<()> {

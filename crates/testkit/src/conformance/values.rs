@@ -217,6 +217,8 @@ pub fn workflow(tenant: Tenant, creator: UserId) -> Workflow {
         updated_at: at(0),
         deleted_at: None,
         version: 1,
+        item_key: "BUG".into(),
+        last_number: 0,
     }
 }
 
@@ -265,6 +267,12 @@ pub fn item(workflow: &Workflow, creator: UserId) -> WorkItem {
         created_at: at(0),
         updated_at: at(0),
         version: 1,
+        number: 0,
+        external_id: None,
+        due_at: None,
+        block: None,
+        blocked_by: Vec::new(),
+        is_blocker: false,
         live_run: None,
     }
 }

@@ -17,7 +17,7 @@ type Answer<T> = Result<T, Status>;
 
 impl Person {
     /// Sends a workflow as it is to become; `paths` are what changes.
-    pub async fn updates(&self, workflow: Workflow, paths: &[&str]) -> Answer<Workflow> {
+    pub async fn updates_workflow(&self, workflow: Workflow, paths: &[&str]) -> Answer<Workflow> {
         let paths = paths.iter().map(|path| (*path).to_owned()).collect();
         let request = UpdateWorkflowRequest {
             workflow: Some(workflow),

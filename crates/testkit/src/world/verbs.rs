@@ -2,14 +2,16 @@
 
 use api::agent::Run;
 use api::workflow::{
-    CancelWorkItemRequest, ClaimWorkItemRequest, CompleteStageRequest, CreateWorkItemRequest,
-    CreateWorkflowRequest, GetWorkItemRequest, GetWorkflowAnalyticsRequest, GetWorkflowRequest,
+    AssignWorkItemRequest, BlockWorkItemRequest, CancelWorkItemRequest, ClaimWorkItemRequest,
+    CompleteStageRequest, CreateWorkItemRequest, CreateWorkflowRequest, FailWorkItemRequest,
+    GetWorkItemRequest, GetWorkflowAnalyticsRequest, GetWorkflowRequest,
     InstantiateTemplateRequest, ListTemplatesRequest, ListTransitionsRequest,
-    ListTriggerFiringsRequest, ListWorkItemsRequest, RerunAgentAssistRequest,
-    ReviewRecommendationRequest, StartWorkItemRequest, Template, Transition, TriggerFiring,
-    Verdict, WorkItem, Workflow, WorkflowAnalytics,
+    ListTriggerFiringsRequest, ListWorkItemsRequest, ReleaseWorkItemRequest, ReopenWorkItemRequest,
+    RerunAgentAssistRequest, ReturnWorkItemRequest, ReviewRecommendationRequest,
+    StartWorkItemRequest, Template, Transition, TriggerFiring, UnblockWorkItemRequest,
+    UpdateWorkItemRequest, Verdict, WorkItem, Workflow, WorkflowAnalytics,
 };
-use prost_types::Struct;
+use prost_types::{FieldMask, Struct};
 use tonic::{Response, Status};
 
 use super::person::Person;
@@ -114,6 +116,55 @@ impl Person {
     pub async fn cancels(&self, item: &WorkItem) -> Answer<WorkItem> {
         let request = CancelWorkItemRequest { name: item.name.clone(), ..Default::default() };
         self.items().cancel_work_item(request).await.map(Response::into_inner)
+    }
+
+    pub async fn releases(&self, item: &WorkItem) -> Answer<WorkItem> {
+        let request = ReleaseWorkItemRequest { name: item.name.clone(), ..Default::default() };
+        self.items().release_work_item(request).await.map(Response::into_inner)
+    }
+
+    /// Makes somebody else responsible.
+    pub async fn assigns_item(&self, item: &WorkItem, to: &Self) -> Answer<WorkItem> {
+        let (name, assignee) = (item.name.clone(), to.user.clone());
+        let request = AssignWorkItemRequest { name, assignee, ..Default::default() };
+        self.items().assign_work_item(request).await.map(Response::into_inner)
+    }
+
+    pub async fn returns(&self, item: &WorkItem, stage: &str) -> Answer<WorkItem> {
+        let (name, stage_id) = (item.name.clone(), stage.to_owned());
+        let request = ReturnWorkItemRequest { name, stage_id, ..Default::default() };
+        self.items().return_work_item(request).await.map(Response::into_inner)
+    }
+
+    pub async fn blocks(&self, item: &WorkItem, reason: &str) -> Answer<WorkItem> {
+        let (name, reason) = (item.name.clone(), reason.to_owned());
+        let request = BlockWorkItemRequest { name, reason, ..Default::default() };
+        self.items().block_work_item(request).await.map(Response::into_inner)
+    }
+
+    pub async fn unblocks(&self, item: &WorkItem) -> Answer<WorkItem> {
+        let request = UnblockWorkItemRequest { name: item.name.clone(), ..Default::default() };
+        self.items().unblock_work_item(request).await.map(Response::into_inner)
+    }
+
+    /// Lets an item fail.
+    pub async fn fails(&self, item: &WorkItem) -> Answer<WorkItem> {
+        let request = FailWorkItemRequest { name: item.name.clone(), ..Default::default() };
+        self.items().fail_work_item(request).await.map(Response::into_inner)
+    }
+
+    pub async fn reopens(&self, item: &WorkItem) -> Answer<WorkItem> {
+        let request = ReopenWorkItemRequest { name: item.name.clone(), ..Default::default() };
+        self.items().reopen_work_item(request).await.map(Response::into_inner)
+    }
+
+    /// Changes the fields of an item that `paths` name, at the etag that it shows.
+    pub async fn updates(&self, item: WorkItem, paths: &[&str]) -> Answer<WorkItem> {
+        let paths = paths.iter().map(|path| (*path).to_owned()).collect();
+        let update_mask = Some(FieldMask { paths });
+        let request =
+            UpdateWorkItemRequest { work_item: Some(item), update_mask, ..Default::default() };
+        self.items().update_work_item(request).await.map(Response::into_inner)
     }
 
     /// Gives a verdict on the recommendation that `item` shows.

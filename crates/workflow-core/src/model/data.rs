@@ -35,6 +35,16 @@ pub fn merged(field: &str, before: &Data, change: Data) -> Checked<Data> {
     Ok(after)
 }
 
+/// `before` with all that callers stored replaced by `after`. The same limits hold.
+pub fn replaced(field: &str, before: &Data, after: Data) -> Checked<Data> {
+    refuse_reserved(field, &after)?;
+    let kept = before.iter().filter(|(key, _)| is_reserved(key));
+    let kept = kept.map(|(key, value)| (key.clone(), value.clone()));
+    let after: Data = after.into_iter().filter(|(_, value)| !value.is_null()).chain(kept).collect();
+    judge(field, &after)?;
+    Ok(after)
+}
+
 /// Writes a reserved key.
 pub fn set(data: &mut Data, key: ReservedKey, value: &impl Serialize) -> Result<(), WorkflowError> {
     let value = serde_json::to_value(value)

@@ -3,7 +3,7 @@
 //! These types can hold everything the wire can say, also what is refused: the judging, with
 //! one list of all faults, happens in `model::validate` after the caller's rights are known.
 
-use primitives::RepositoryId;
+use primitives::{RepositoryId, Timestamp};
 
 use serde::Deserialize;
 
@@ -22,6 +22,8 @@ pub struct WorkflowInput {
     pub icon: String,
     pub category: String,
     pub tags: Vec<String>,
+    /// Empty: made from the name.
+    pub item_key: String,
     pub stages: Vec<StageInput>,
     pub triggers: Vec<TriggerInput>,
     /// `None`: people may make items.
@@ -118,6 +120,43 @@ pub struct ItemInput {
     pub tags: Vec<String>,
     pub data: Data,
     pub repository: Option<RepositoryId>,
+    /// Empty: none.
+    pub external_id: String,
+    pub due_at: Option<Timestamp>,
+}
+
+/// What is to be changed of an item; `None` leaves it as it is.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct ItemChanges {
+    pub title: Option<String>,
+    pub description: Option<String>,
+    pub priority: Option<Priority>,
+    pub tags: Option<Vec<String>>,
+    /// In the place of all that callers stored before.
+    pub data: Option<Data>,
+    /// `Some(None)` takes it away; the id itself is a name, resolved before.
+    pub repository: Option<Option<RepositoryId>>,
+    /// Empty takes it away.
+    pub external_id: Option<String>,
+    pub due_at: Option<Option<Timestamp>>,
+    /// Required: `None` is refused.
+    pub etag: Etag,
+}
+
+/// What somebody says to a move, as asked for.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct NoteInput {
+    pub note: String,
+    pub etag: Etag,
+}
+
+/// A way back, as asked for.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct ReturnInput {
+    /// Where the item was before.
+    pub stage: StageId,
+    pub note: String,
+    pub etag: Etag,
 }
 
 /// The completion of a stage, as asked for.
@@ -128,13 +167,6 @@ pub struct CompleteInput {
     /// Merged into the item's data (RFC 7396 on top-level keys).
     pub data: Data,
     pub note: String,
-    pub etag: Etag,
-}
-
-/// A cancellation as asked for.
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub struct CancelInput {
-    pub reason: String,
     pub etag: Etag,
 }
 

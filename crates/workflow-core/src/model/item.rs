@@ -100,8 +100,33 @@ pub struct WorkItem {
     pub updated_at: Timestamp,
     /// Optimistic lock; the `etag` on the wire.
     pub version: i64,
+    /// Its number among its workflow's, from 1; 0 when it has none yet.
+    #[serde(default)]
+    pub number: i64,
+    /// What another system calls it; unique within the workflow.
+    #[serde(default)]
+    pub external_id: Option<String>,
+    #[serde(default)]
+    pub due_at: Option<Timestamp>,
+    /// Set exactly while it is BLOCKED.
+    #[serde(default)]
+    pub block: Option<Block>,
+    /// Items that must be over before this one can be worked on.
+    #[serde(default)]
+    pub blocked_by: Vec<WorkItemId>,
+    /// Others may wait for it. Read with the item, never saved with it.
+    #[serde(default)]
+    pub is_blocker: bool,
     /// The QUEUED or RUNNING run of this visit. Read with the item, never saved with it.
     pub live_run: Option<RunId>,
+}
+
+/// Why an item waits, and what it comes back to.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Block {
+    /// PENDING, CLAIMED or IN_PROGRESS.
+    pub from: ItemState,
+    pub reason: String,
 }
 
 impl Tenanted for WorkItem {
@@ -116,6 +141,8 @@ pub struct LockedItem {
     pub item: WorkItem,
     pub definition: Arc<Definition>,
     pub workflow_name: String,
+    /// [`Workflow::item_key`](super::Workflow::item_key).
+    pub item_key: String,
     /// Where its workflow is paused now.
     pub pauses: Pauses,
 }
@@ -136,7 +163,7 @@ pub struct Transition {
     pub to: Option<StageId>,
     pub from_state: Option<ItemState>,
     pub to_state: ItemState,
-    /// `create`, `claim`, `start`, `complete_stage`, `cancel`, …
+    /// As [`ItemEvent::verb`](super::ItemEvent::verb) says, or `create`.
     pub verb: &'static str,
     pub actor: UserId,
     pub note: String,

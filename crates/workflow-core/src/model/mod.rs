@@ -24,12 +24,12 @@ pub use definition::{
     AgentOutput, Assignment, Definition, Stage, StageId, StageRoute, StageType, Trigger,
 };
 pub use input::{
-    AssignmentInput, CancelInput, CompleteInput, Etag, InstantiateInput, ItemInput, ReviewInput,
-    RouteInput, StageInput, TriggerInput, WorkflowInput,
+    AssignmentInput, CompleteInput, Etag, InstantiateInput, ItemChanges, ItemInput, NoteInput,
+    ReturnInput, ReviewInput, RouteInput, StageInput, TriggerInput, WorkflowInput,
 };
 pub use item::{
-    Data, ItemMove, LockedItem, Priority, ReservedKey, Transition, Visit, VisitEnd, VisitOutcome,
-    WorkItem,
+    Block, Data, ItemMove, LockedItem, Priority, ReservedKey, Transition, Visit, VisitEnd,
+    VisitOutcome, WorkItem,
 };
 pub use parameters::{Parameter, ParameterType};
 pub use proposal::RunResult;

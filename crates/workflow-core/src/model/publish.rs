@@ -43,6 +43,7 @@ impl WorkflowInput {
             icon: workflow.icon.clone(),
             category: workflow.category.clone(),
             tags: workflow.tags.clone(),
+            item_key: workflow.item_key.clone(),
             stages: stages.iter().map(StageInput::of).collect(),
             triggers: triggers.collect(),
             allow_manual_creation: Some(workflow.settings.allows_manual_creation),

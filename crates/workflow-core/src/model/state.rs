@@ -4,6 +4,7 @@
 //! the next state and the effects the caller must carry out. The snapshot test at the end is
 //! the complete table, made for reading.
 
+use primitives::UserId;
 use serde::{Deserialize, Serialize};
 
 /// Where an item is in its life.
@@ -73,6 +74,26 @@ pub enum ItemEvent {
         agent_stage: bool,
     },
     Cancel,
+    /// Back to where anybody may claim it.
+    Release,
+    /// Given to a person.
+    Assign(UserId),
+    /// Back to a stage where it was before.
+    Return {
+        agent_stage: bool,
+        to_agent: bool,
+    },
+    /// It waits for something outside.
+    Block,
+    /// What it waited for has come; `before` is the state it had.
+    Unblock {
+        before: ItemState,
+    },
+    Fail,
+    /// To the last stage again.
+    Reopen {
+        to_agent: bool,
+    },
     /// Its assignee is gone: it is nobody's.
     LoseAssignee,
 }
@@ -116,7 +137,13 @@ impl ItemEvent {
             Self::CompleteStage { .. } | Self::Finish { .. } => "complete_stage",
             Self::RerunAgent { .. } => "rerun_agent_assist",
             Self::Cancel => "cancel",
-            Self::LoseAssignee => "release",
+            Self::Release | Self::LoseAssignee => "release",
+            Self::Assign(_) => "assign",
+            Self::Return { .. } => "return",
+            Self::Block => "block",
+            Self::Unblock { .. } => "unblock",
+            Self::Fail => "fail",
+            Self::Reopen { .. } => "reopen",
         }
     }
 }
@@ -146,7 +173,24 @@ impl ItemState {
             (Pending | Claimed | InProgress | Blocked, On::Cancel) => {
                 (Cancelled, vec![LeaveVisit, StopRun])
             }
-            (Claimed | InProgress, On::LoseAssignee) => (Pending, vec![]),
+            (Pending | Claimed | InProgress | Blocked, On::Fail) => {
+                (Failed, vec![LeaveVisit, StopRun])
+            }
+            (Claimed | InProgress | Blocked, On::Return { to_agent, .. })
+            | (Pending, On::Return { agent_stage: true, to_agent }) => {
+                let order = to_agent.then_some(OrderRun);
+                (Pending, [LeaveVisit, EnterStage].into_iter().chain(order).collect())
+            }
+            (Completed | Failed | Cancelled, On::Reopen { to_agent }) => {
+                let order = to_agent.then_some(OrderRun);
+                (Pending, [EnterStage].into_iter().chain(order).collect())
+            }
+            (Pending | Claimed | InProgress, On::Assign(_)) => (Claimed, vec![]),
+            (Pending | Claimed | InProgress, On::Block) => (Blocked, vec![]),
+            (Blocked, On::Unblock { before: before @ (Pending | Claimed | InProgress) }) => {
+                (before, vec![])
+            }
+            (Claimed | InProgress, On::Release | On::LoseAssignee) => (Pending, vec![]),
             // What it waits for has not come; unblocked, it will be anybody's.
             (Blocked, On::LoseAssignee) => (Blocked, vec![]),
 
@@ -156,11 +200,24 @@ impl ItemState {
             | (
                 Pending,
                 On::LoseAssignee
+                | On::Release
+                | On::Return { agent_stage: false, .. }
                 | On::CompleteStage { agent_stage: false, .. }
                 | On::Finish { agent_stage: false },
             )
-            | (Blocked, On::CompleteStage { .. } | On::Finish { .. } | On::RerunAgent { .. })
+            | (
+                Blocked,
+                On::CompleteStage { .. }
+                | On::Finish { .. }
+                | On::RerunAgent { .. }
+                | On::Release
+                | On::Assign(_)
+                | On::Block
+                | On::Unblock { .. },
+            )
             | (Pending | Claimed | InProgress, On::RerunAgent { agent_stage: false })
+            | (Pending | Claimed | InProgress, On::Unblock { .. })
+            | (Pending | Claimed | InProgress | Blocked, On::Reopen { .. })
             | (Completed | Failed | Cancelled, _) => {
                 return Err(IllegalTransition { state: self.as_str(), verb: event.verb() });
             }
@@ -191,6 +248,21 @@ mod tests {
         }
         events.push(("cancel".into(), ItemEvent::Cancel));
         events.push(("lose assignee".into(), ItemEvent::LoseAssignee));
+        events.push(("release".into(), ItemEvent::Release));
+        events.push(("assign".into(), ItemEvent::Assign(UserId::generate())));
+        events.push(("block".into(), ItemEvent::Block));
+        for before in [ItemState::Pending, ItemState::Claimed, ItemState::InProgress] {
+            let name = format!("unblock to {}", before.as_str());
+            events.push((name, ItemEvent::Unblock { before }));
+        }
+        events.push(("fail".into(), ItemEvent::Fail));
+        for (to, to_agent) in [("human", false), ("agent", true)] {
+            events.push((format!("reopen at {to}"), ItemEvent::Reopen { to_agent }));
+            for (at, agent_stage) in [("human", false), ("agent", true)] {
+                let event = ItemEvent::Return { agent_stage, to_agent };
+                events.push((format!("return {at} -> {to}"), event));
+            }
+        }
         events
     }
 
@@ -220,7 +292,7 @@ mod tests {
 
     proptest! {
         #[test]
-        fn nothing_leaves_a_closed_state(
+        fn nothing_but_reopening_leaves_a_closed_state(
             picks in prop::collection::vec(any::<prop::sample::Index>(), 1..60),
         ) {
             let events = events();
@@ -229,13 +301,15 @@ mod tests {
                 let (_, event) = pick.get(&events);
                 match state.apply(*event) {
                     Ok(step) => {
-                        prop_assert!(!state.is_closed());
+                        let reopens = matches!(event, ItemEvent::Reopen { .. });
+                        prop_assert_eq!(state.is_closed(), reopens);
                         let leaves = step.effects.iter().any(|effect| {
                             matches!(effect, Effect::CompleteVisit | Effect::LeaveVisit)
                         });
                         let enters = step.effects.contains(&Effect::EnterStage);
-                        // A stay ends exactly when another begins or the item closes.
-                        prop_assert_eq!(leaves, enters || step.next.is_closed());
+                        // A stay ends exactly when another begins or the item closes; a
+                        // closed item has none.
+                        prop_assert_eq!(leaves, !reopens && (enters || step.next.is_closed()));
                         state = step.next;
                     }
                     Err(illegal) => prop_assert_eq!(illegal.state, state.as_str()),

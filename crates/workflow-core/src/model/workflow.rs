@@ -47,6 +47,12 @@ pub struct Workflow {
     pub deleted_at: Option<Timestamp>,
     /// Optimistic lock; the `etag` on the wire.
     pub version: i64,
+    /// What its items are called before their number: `[A-Z][A-Z0-9]{0,9}`.
+    #[serde(default)]
+    pub item_key: String,
+    /// The last number given to an item; 0 before the first.
+    #[serde(default)]
+    pub last_number: i64,
 }
 
 impl Workflow {

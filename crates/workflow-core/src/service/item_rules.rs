@@ -3,6 +3,7 @@
 use permissions::{Grant, ItemsEdit, ItemsManage, Permission};
 use primitives::Tenant;
 
+use super::{Etag, expect_version};
 use crate::WorkflowError;
 use crate::model::{Assignment, LockedItem, Stage, WorkItem, Workflow, condition};
 
@@ -39,6 +40,24 @@ pub(super) fn may_claim(grant: &Grant<ItemsEdit>, row: &LockedItem, stage: &Stag
 
 pub(super) fn manages<P: Permission>(grant: &Grant<P>, row: &LockedItem) -> bool {
     grant.caller().holds::<ItemsManage>(row.item.tenant)
+}
+
+/// What may be done to it is its assignee's, and theirs who manage.
+pub(super) fn refuse_others<P: Permission>(
+    grant: &Grant<P>,
+    row: &LockedItem,
+    message: &str,
+) -> Result<(), WorkflowError> {
+    if row.item.assignee == Some(grant.user()) || manages(grant, row) {
+        return Ok(());
+    }
+    Err(not_assignee(message))
+}
+
+/// Refuses unless the item is open, and as it was read.
+pub(super) fn open_at(item: &WorkItem, etag: Etag) -> Result<(), WorkflowError> {
+    expect_version(etag, item.version)?;
+    refuse_closed(item)
 }
 
 pub(super) fn refuse_closed(item: &WorkItem) -> Result<(), WorkflowError> {

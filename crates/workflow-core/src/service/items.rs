@@ -4,19 +4,23 @@ use std::sync::Arc;
 
 use audit::AuditEvent;
 use events::{Once, RunOrder};
-use permissions::{Admitted, CodeUse, Grant, ItemsCreate, ItemsEdit, Permission, WorkflowsView};
+use permissions::{
+    Admitted, Authorizer, CodeUse, Grant, ItemsCreate, ItemsEdit, Permission, WorkflowsView,
+};
 use primitives::{Checked, Clock, Page, PageRequest, RepositoryId, WorkItemId, WorkflowId};
 use serde_json::json;
 
 use super::item_rules::{
-    refuse_manual, manages, may_claim, next_stage, not_assignee, refuse_closed, refuse_live_run, stage_of,
+    may_claim, next_stage, not_assignee, open_at, refuse_closed, refuse_live_run, refuse_others,
+    stage_of,
 };
+use super::item_rules::refuse_manual;
 use super::pauses::{refuse_new_items, refuse_work};
+use super::update_item::free_external_id;
 use super::view::admitted;
 use super::workflows::gone_or;
 use super::{
-    CancelInput, CompleteInput, Etag, ItemInput, ItemView, create_item, expect_version, remember,
-    replayed,
+    CompleteInput, Etag, ItemInput, ItemView, create_item, expect_version, remember, replayed,
 };
 use crate::WorkflowError;
 use crate::model::{
@@ -31,11 +35,17 @@ pub(super) const NOT_FOUND: WorkflowError = WorkflowError::NotFound("WORK_ITEM")
 pub struct Items {
     pub(super) store: Arc<dyn WorkflowStore>,
     pub(super) clock: Arc<dyn Clock>,
+    /// What people other than the caller may do.
+    pub(super) authorizer: Arc<Authorizer>,
 }
 
 impl Items {
-    pub fn new(store: Arc<dyn WorkflowStore>, clock: Arc<dyn Clock>) -> Self {
-        Self { store, clock }
+    pub fn new(
+        store: Arc<dyn WorkflowStore>,
+        clock: Arc<dyn Clock>,
+        authorizer: Arc<Authorizer>,
+    ) -> Self {
+        Self { store, clock, authorizer }
     }
 
     /// Puts a new item at the first stage of the workflow's newest revision. An agent stage
@@ -73,6 +83,7 @@ impl Items {
             return Err(WorkflowError::NotFound("WORKFLOW"));
         }
         let input = validate::item(input?)?;
+        free_external_id(tx.as_mut(), row.tenant, workflow, &input.external_id).await?;
         refuse_new_items(&row.settings.pauses)?;
         refuse_manual(&row)?;
         let now = self.clock.now();
@@ -84,6 +95,8 @@ impl Items {
                 item.tags = input.tags;
                 item.data = input.data;
                 item.repository = repository;
+                item.external_id = Some(input.external_id).filter(|id| !id.is_empty());
+                item.due_at = input.due_at;
             })
             .await?;
         tx.record(vec![event]).await?;
@@ -163,24 +176,20 @@ impl Items {
         etag: Checked<Etag>,
         once: Option<&Once>,
     ) -> Result<ItemView, WorkflowError> {
-        let (mut tx, row) = self.hold(grant, id).await?;
-        if let Some(answer) = replayed(tx.as_mut(), once).await? {
-            return Ok(answer);
-        }
-        expect_version(etag?, row.item.version)?;
-        refuse_closed(&row.item)?;
-        if matches!(row.item.state, ItemState::Claimed | ItemState::InProgress) {
-            let message = "somebody has claimed it; read it again to see who";
-            return Err(WorkflowError::wrong_state("ALREADY_CLAIMED", message));
-        }
-        refuse_work(&row.pauses, &row.item.stage)?;
-        let stage = stage_of(&row)?;
-        if !may_claim(grant, &row, stage) {
-            return Err(not_assignee("its stage asks for another role or person"));
-        }
-        let by = self.moved_by(grant, String::new());
-        let change = Change::decide(&row, ItemEvent::Claim, by)?;
-        self.finish(tx, grant, &row, change, "work_item.claimed", once).await
+        self.act(grant, id, once, "work_item.claimed", |row| {
+            open_at(&row.item, etag?)?;
+            if matches!(row.item.state, ItemState::Claimed | ItemState::InProgress) {
+                let message = "somebody has claimed it; read it again to see who";
+                return Err(WorkflowError::wrong_state("ALREADY_CLAIMED", message));
+            }
+            refuse_work(&row.pauses, &row.item.stage)?;
+            if !may_claim(grant, row, stage_of(row)?) {
+                return Err(not_assignee("its stage asks for another role or person"));
+            }
+            let by = self.moved_by(grant, String::new());
+            Ok(Change::decide(row, ItemEvent::Claim, by)?)
+        })
+        .await
     }
 
     /// Says that the assignee has begun.
@@ -197,19 +206,17 @@ impl Items {
         etag: Checked<Etag>,
         once: Option<&Once>,
     ) -> Result<ItemView, WorkflowError> {
-        let (mut tx, row) = self.hold(grant, id).await?;
-        if let Some(answer) = replayed(tx.as_mut(), once).await? {
-            return Ok(answer);
-        }
-        expect_version(etag?, row.item.version)?;
-        refuse_closed(&row.item)?;
-        let by = self.moved_by(grant, String::new());
-        let change = Change::decide(&row, ItemEvent::Start, by)?;
-        refuse_work(&row.pauses, &row.item.stage)?;
-        if row.item.assignee != Some(grant.user()) {
-            return Err(not_assignee("only its assignee can start it"));
-        }
-        self.finish(tx, grant, &row, change, "work_item.started", once).await
+        self.act(grant, id, once, "work_item.started", |row| {
+            open_at(&row.item, etag?)?;
+            let by = self.moved_by(grant, String::new());
+            let change = Change::decide(row, ItemEvent::Start, by)?;
+            refuse_work(&row.pauses, &row.item.stage)?;
+            if row.item.assignee != Some(grant.user()) {
+                return Err(not_assignee("only its assignee can start it"));
+            }
+            Ok(change)
+        })
+        .await
     }
 
     /// Completes the stage the item is at: data is merged, the first route whose condition
@@ -227,67 +234,36 @@ impl Items {
         input: Checked<CompleteInput>,
         once: Option<&Once>,
     ) -> Result<ItemView, WorkflowError> {
-        let (mut tx, row) = self.hold(grant, id).await?;
-        if let Some(answer) = replayed(tx.as_mut(), once).await? {
-            return Ok(answer);
-        }
-        let input = input?;
-        let note = validate::note("note", &input.note)?;
-        let merged = data::merged("data", &row.item.data, input.data)?;
-        expect_version(input.etag, row.item.version)?;
-        refuse_closed(&row.item)?;
-        if input.stage != row.item.stage {
-            let message = "the item is at another stage than the one named";
-            return Err(WorkflowError::wrong_state("STAGE_MISMATCH", message));
-        }
-        refuse_work(&row.pauses, &row.item.stage)?;
-        let stage = stage_of(&row)?;
-        let agent_stage = stage.kind.runs_agent();
-        let completed = WorkItem { data: merged, ..row.item.clone() };
-        let to = next_stage(&row, stage, &completed)?;
-        let event = match to {
-            Some(to) => ItemEvent::CompleteStage { agent_stage, to_agent: to.kind.runs_agent() },
-            None => ItemEvent::Finish { agent_stage },
-        };
-        let by = Move { to, ..self.moved_by(grant, note) };
-        let mut change = Change::decide(&row, event, by)?;
-        change.item.data = completed.data;
-        if !agent_stage && row.item.assignee != Some(grant.user()) && !manages(grant, &row) {
-            return Err(not_assignee("only its assignee can complete its stage"));
-        }
-        refuse_live_run(&row.item)?;
-        self.finish(tx, grant, &row, change, "work_item.stage_completed", once).await
-    }
-
-    /// Ends an open item without a result, and its live run with it.
-    #[tracing::instrument(
-        name = "work_items.cancel",
-        skip_all,
-        fields(work_item.id = %id, user.id = %grant.user()),
-        err(level = "debug")
-    )]
-    pub async fn cancel(
-        &self,
-        grant: &Grant<ItemsEdit>,
-        id: WorkItemId,
-        input: Checked<CancelInput>,
-        once: Option<&Once>,
-    ) -> Result<ItemView, WorkflowError> {
-        let (mut tx, row) = self.hold(grant, id).await?;
-        if let Some(answer) = replayed(tx.as_mut(), once).await? {
-            return Ok(answer);
-        }
-        let input = input?;
-        let reason = validate::note("reason", &input.reason)?;
-        expect_version(input.etag, row.item.version)?;
-        refuse_closed(&row.item)?;
-        let by = self.moved_by(grant, reason);
-        let change = Change::decide(&row, ItemEvent::Cancel, by)?;
-        let own = [Some(row.item.creator), row.item.assignee].contains(&Some(grant.user()));
-        if !own && !manages(grant, &row) {
-            return Err(not_assignee("only its creator or assignee can cancel it"));
-        }
-        self.finish(tx, grant, &row, change, "work_item.cancelled", once).await
+        self.act(grant, id, once, "work_item.stage_completed", |row| {
+            let input = input?;
+            let note = validate::note("note", &input.note)?;
+            let merged = data::merged("data", &row.item.data, input.data)?;
+            open_at(&row.item, input.etag)?;
+            if input.stage != row.item.stage {
+                let message = "the item is at another stage than the one named";
+                return Err(WorkflowError::wrong_state("STAGE_MISMATCH", message));
+            }
+            refuse_work(&row.pauses, &row.item.stage)?;
+            let stage = stage_of(row)?;
+            let agent_stage = stage.kind.runs_agent();
+            let completed = WorkItem { data: merged, ..row.item.clone() };
+            let to = next_stage(row, stage, &completed)?;
+            let event = match to {
+                Some(to) => {
+                    ItemEvent::CompleteStage { agent_stage, to_agent: to.kind.runs_agent() }
+                }
+                None => ItemEvent::Finish { agent_stage },
+            };
+            let by = Move { to, ..self.moved_by(grant, note) };
+            let mut change = Change::decide(row, event, by)?;
+            change.item.data = completed.data;
+            if !agent_stage {
+                refuse_others(grant, row, "only its assignee can complete its stage")?;
+            }
+            refuse_live_run(&row.item)?;
+            Ok(change)
+        })
+        .await
     }
 
     /// Orders a new run of the agent at the item's stage, under the caller's name. The item
@@ -339,16 +315,33 @@ impl Items {
         Ok((tx, grant.admit(row)?))
     }
 
-    fn moved_by<P: Permission>(&self, grant: &Grant<P>, note: String) -> Move<'static> {
+    /// One verb that is decided by the row alone: hold, replay, decide, store, commit.
+    pub(super) async fn act<P: Permission>(
+        &self,
+        grant: &Grant<P>,
+        id: WorkItemId,
+        once: Option<&Once>,
+        action: &'static str,
+        decide: impl FnOnce(&LockedItem) -> Result<Change, WorkflowError> + Send,
+    ) -> Result<ItemView, WorkflowError> {
+        let (mut tx, row) = self.hold(grant, id).await?;
+        if let Some(answer) = replayed(tx.as_mut(), once).await? {
+            return Ok(answer);
+        }
+        let change = decide(&row)?;
+        self.finish(tx, grant, &row, change, action, once).await
+    }
+
+    pub(super) fn moved_by<P: Permission>(&self, grant: &Grant<P>, note: String) -> Move<'static> {
         Move { actor: grant.user(), now: self.clock.now(), note, to: None }
     }
 
     /// Stores a decided move with all that belongs to it, and commits.
-    async fn finish(
+    pub(super) async fn finish<P: Permission>(
         &self,
         mut tx: Box<dyn WorkflowTx>,
-        grant: &Grant<ItemsEdit>,
-        row: &Admitted<ItemsEdit, LockedItem>,
+        grant: &Grant<P>,
+        row: &Admitted<P, LockedItem>,
         change: Change,
         action: &'static str,
         once: Option<&Once>,

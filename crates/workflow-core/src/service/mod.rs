@@ -19,12 +19,15 @@ mod templates;
 mod transfer;
 mod triggers;
 mod update;
+mod update_item;
+mod verbs;
 mod view;
 mod workflows;
 
 pub use crate::model::{
-    AssignmentInput, CancelInput, CompleteInput, Etag, InstantiateInput, ItemInput, ReviewInput,
-    ParameterInput, Part, PublishInput, RouteInput, RunResult, StageInput, TriggerInput, UpdateInput, WorkflowInput,
+    AssignmentInput, CompleteInput, Etag, InstantiateInput, ItemChanges, ItemInput, NoteInput,
+    ParameterInput, Part, PublishInput, ReturnInput, ReviewInput, RouteInput, RunResult,
+    StageInput, TriggerInput, UpdateInput, WorkflowInput,
 };
 pub use analytics::Analytics;
 pub use departures::{Departures, Gone};

@@ -89,6 +89,7 @@ impl Templates {
             updated_at: now,
             deleted_at: None,
             version: 1,
+            last_number: 0,
             ..Workflow::clone(&row)
         };
         let made = place.store(tx.as_mut(), made, input.etag, grant.user()).await?;

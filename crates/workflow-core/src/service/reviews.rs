@@ -1,18 +1,15 @@
 //! What people say to the agent's proposals.
 
-use std::sync::Arc;
-
 use audit::AuditEvent;
 use events::Once;
 use permissions::{Grant, ItemsEdit};
-use primitives::{Checked, Clock, InvalidArgs, WorkItemId};
+use primitives::{Checked, InvalidArgs, WorkItemId};
 use serde_json::json;
 
 use super::item_rules::refuse_closed;
 use super::{ItemView, Items, ReviewInput, expect_version, remember, replayed};
 use crate::WorkflowError;
 use crate::model::{Recommendation, ReservedKey, Verdict, WorkItem, data, validate};
-use crate::store::WorkflowStore;
 
 /// Reviews of recommendations.
 #[derive(Clone)]
@@ -21,8 +18,8 @@ pub struct Reviews {
 }
 
 impl Reviews {
-    pub fn new(store: Arc<dyn WorkflowStore>, clock: Arc<dyn Clock>) -> Self {
-        Self { items: Items::new(store, clock) }
+    pub fn new(items: Items) -> Self {
+        Self { items }
     }
 
     /// Records a verdict on the item's newest recommendation. It binds to the hash, so that

@@ -269,6 +269,8 @@ mod tests {
             updated_at: now,
             deleted_at: None,
             version: 1,
+            item_key: "BUG".into(),
+            last_number: 0,
         };
         let reached = TriggerMatch { trigger: trigger.id, workflow: row.id, tenant };
         (row, reached)

@@ -21,6 +21,9 @@ pub struct ItemView {
     pub workflow_name: String,
     /// Of the stage it is at, in the revision it is pinned to.
     pub stage_name: String,
+    /// What the workflow's items are called before their number.
+    #[serde(default)]
+    pub item_key: String,
 }
 
 impl ItemView {
@@ -34,8 +37,17 @@ impl ItemView {
         Self {
             stage_name: stage.map_or_else(String::new, |stage| stage.display_name.clone()),
             workflow_name: row.workflow_name.clone(),
+            item_key: row.item_key.clone(),
             item,
         }
+    }
+
+    /// For people, as in BUG-142; empty while it has no number.
+    pub fn reference(&self) -> String {
+        if self.item.number == 0 {
+            return String::new();
+        }
+        format!("{}-{}", self.item_key, self.item.number)
     }
 
     /// The newest recommendation.
@@ -167,13 +179,14 @@ mod tests {
 
     use super::*;
     use crate::model::condition::tests::item;
-    use crate::model::data;
+    use crate::model::{Definition, data};
 
     #[test]
     fn a_remembered_answer_reads_back_as_it_was() {
         let view = ItemView {
             item: item(json!({"a": [1, 2.5, null], "agent_x": {"b": true}})),
             workflow_name: "Bugs".into(),
+            item_key: "BUG".into(),
             stage_name: "Intake".into(),
         };
         let remembered = serde_json::to_value(&view).unwrap();
@@ -196,7 +209,19 @@ mod tests {
         data::set(&mut row.data, ReservedKey::AutoApplyResult, &result).unwrap();
         let error = "the model is not reachable";
         data::set(&mut row.data, ReservedKey::RecommendationError, &error).unwrap();
-        let view = ItemView { item: row, workflow_name: String::new(), stage_name: String::new() };
+        let row = LockedItem {
+            item: row,
+            definition: Definition {
+                stages: Vec::new(),
+                triggers: Vec::new(),
+                parameters: Vec::new(),
+            }
+            .into(),
+            pauses: crate::model::Pauses::default(),
+            workflow_name: String::new(),
+            item_key: String::new(),
+        };
+        let view = ItemView::of(row);
         assert_eq!(view.auto_apply_result(), Some(result));
         assert_eq!(view.recommendation_error().as_deref(), Some(error));
         assert_eq!((view.recommendation(), view.agent_event()), (None, None));

@@ -92,6 +92,8 @@ impl Workflows {
             updated_at: now,
             deleted_at: None,
             version: 1,
+            item_key: texts.item_key,
+            last_number: 0,
         };
         tx.insert_workflow(&admitted.create(workflow.clone())).await?;
         let created = AuditEvent::by(grant, now, tenant, "workflow.created", workflow.id);

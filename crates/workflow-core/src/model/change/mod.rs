@@ -4,7 +4,7 @@ use events::RunOrder;
 use primitives::{RunId, Timestamp, TransitionId, UserId, VisitId, WorkItemId};
 
 use super::{
-    Effect, IllegalTransition, ItemEvent, ItemState, LockedItem, Stage, Transition, Visit,
+    Block, Effect, IllegalTransition, ItemEvent, ItemState, LockedItem, Stage, Transition, Visit,
     VisitEnd, VisitOutcome, WorkItem, Workflow,
 };
 
@@ -29,7 +29,7 @@ pub struct Move<'a> {
     pub actor: UserId,
     pub now: Timestamp,
     pub note: String,
-    /// The stage to come to, for [`ItemEvent::CompleteStage`].
+    /// The stage to come to, for events that lead to one.
     pub to: Option<&'a Stage>,
 }
 
@@ -48,12 +48,38 @@ impl Change {
                 item.assignee = Some(by.actor);
                 item.claimed_at = Some(by.now);
             }
+            ItemEvent::Assign(user) => {
+                item.assignee = Some(user);
+                item.claimed_at = Some(by.now);
+            }
             ItemEvent::Start | ItemEvent::RerunAgent { .. } => {}
-            ItemEvent::CompleteStage { .. } | ItemEvent::LoseAssignee => {
+            ItemEvent::CompleteStage { .. }
+            | ItemEvent::Return { .. }
+            | ItemEvent::Release
+            | ItemEvent::LoseAssignee => {
                 item.assignee = None;
                 item.claimed_at = None;
             }
-            ItemEvent::Finish { .. } | ItemEvent::Cancel => item.closed_at = Some(by.now),
+            ItemEvent::Reopen { .. } => {
+                item.assignee = None;
+                item.claimed_at = None;
+                item.closed_at = None;
+            }
+            ItemEvent::Block => {
+                item.block = Some(Block { from: before.state, reason: by.note.clone() });
+            }
+            ItemEvent::Unblock { .. } => {}
+            ItemEvent::Finish { .. } | ItemEvent::Cancel | ItemEvent::Fail => {
+                item.closed_at = Some(by.now);
+            }
+        }
+        match &mut item.block {
+            // Nobody's any more, it will be anybody's.
+            Some(block) if item.state == ItemState::Blocked && item.assignee.is_none() => {
+                block.from = ItemState::Pending;
+            }
+            block if item.state != ItemState::Blocked => *block = None,
+            _ => {}
         }
 
         let ended = |outcome| Some(VisitEnd { visit: before.visit, outcome, time: by.now });
@@ -81,7 +107,8 @@ impl Change {
             id: TransitionId::generate(),
             tenant: item.tenant,
             item: item.id,
-            from: Some(before.stage.clone()),
+            // A closed item is at no stage.
+            from: (!before.state.is_closed()).then(|| before.stage.clone()),
             to: (!item.state.is_closed()).then(|| item.stage.clone()),
             from_state: Some(before.state),
             to_state: item.state,
@@ -146,6 +173,12 @@ impl WorkItem {
             created_at: now,
             updated_at: now,
             version: 1,
+            number: workflow.last_number + 1,
+            external_id: None,
+            due_at: None,
+            block: None,
+            blocked_by: Vec::new(),
+            is_blocker: false,
             live_run: None,
         }
     }

@@ -49,6 +49,8 @@ fn workflow(stages: Vec<Stage>, creator: UserId) -> Workflow {
         updated_at: at(0),
         deleted_at: None,
         version: 1,
+        item_key: "BUG".into(),
+        last_number: 0,
     }
 }
 
@@ -73,6 +75,7 @@ fn created(stages: Vec<Stage>, creator: UserId) -> (LockedItem, Change, Visit) {
         item: change.item.clone(),
         definition: Arc::new(workflow.definition.clone()),
         workflow_name: workflow.display_name,
+        item_key: workflow.item_key,
         pauses: Pauses::default(),
     };
     (row, change, visit)

@@ -29,6 +29,12 @@ pub(crate) fn item(data: Json) -> WorkItem {
         created_at: Timestamp::from_micros(0),
         updated_at: Timestamp::from_micros(0),
         version: 1,
+        number: 0,
+        external_id: None,
+        due_at: None,
+        block: None,
+        blocked_by: Vec::new(),
+        is_blocker: false,
         live_run: None,
     }
 }

@@ -16,7 +16,7 @@ use faults::{Faults, Limits};
 pub use parameters::{filled, parameters, values};
 pub use update::{keeps, settings, update};
 
-use super::{Data, Definition, ItemInput, WorkflowInput, data};
+use super::{Data, Definition, ItemChanges, ItemInput, WorkflowInput, data};
 
 /// Where a definition is published.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -35,6 +35,7 @@ pub struct Texts {
     pub icon: String,
     pub category: String,
     pub tags: Vec<String>,
+    pub item_key: String,
 }
 
 const DISPLAY_NAME: Limits = Limits::line(1, 100);
@@ -44,6 +45,9 @@ const TAG: Limits = Limits::line(1, 50);
 const TAGS: usize = 20;
 const TITLE: Limits = Limits::line(1, 200);
 const NOTE: usize = 2_000;
+const EXTERNAL_ID: Limits = Limits::line(0, 128);
+/// Letters and digits of [`Workflow::item_key`](super::Workflow::item_key).
+const ITEM_KEY: usize = 10;
 
 /// Judges a workflow or template. `user` becomes responsible for triggers and auto-apply.
 ///
@@ -64,7 +68,36 @@ fn texts(faults: &mut Faults, input: &WorkflowInput) -> Texts {
         icon: faults.text("workflow.icon", SHORT, &input.icon),
         category: faults.text("workflow.category", SHORT, &input.category),
         tags: tags(faults, "workflow.tags", &input.tags),
+        item_key: item_key(faults, input),
     }
+}
+
+/// What items are called before their number: as asked for, or made from the name.
+fn item_key(faults: &mut Faults, input: &WorkflowInput) -> String {
+    let key = input.item_key.as_str();
+    if key.is_empty() {
+        return derived_key(&input.display_name);
+    }
+    let begins = key.starts_with(|c: char| c.is_ascii_uppercase());
+    let known = key.bytes().all(|c| c.is_ascii_uppercase() || c.is_ascii_digit());
+    if !begins || !known || key.len() > ITEM_KEY {
+        let rule = "must be 1 to 10 capital letters and digits, and begin with a letter";
+        faults.note("workflow.item_key", rule.to_owned());
+    }
+    key.to_owned()
+}
+
+/// The initials of a name of several words, the beginning of a name of one.
+pub fn derived_key(name: &str) -> String {
+    let words = name.split(|c: char| !c.is_ascii_alphanumeric());
+    let words: Vec<_> =
+        words.filter(|word| word.starts_with(|c: char| c.is_ascii_alphabetic())).collect();
+    let key: String = match words.as_slice() {
+        [] => "ITEM".to_owned(),
+        [only] => only.chars().take(4).collect(),
+        many => many.iter().take(4).filter_map(|word| word.chars().next()).collect(),
+    };
+    key.to_ascii_uppercase()
 }
 
 /// Judges whether a template's definition may be used in `tenant`.
@@ -95,8 +128,38 @@ pub fn item(input: ItemInput) -> Checked<ItemInput> {
         tags: tags(&mut faults, "work_item.tags", &input.tags),
         data: faults.take(data::merged("work_item.data", &Data::new(), input.data)),
         repository: input.repository,
+        external_id: faults.text("work_item.external_id", EXTERNAL_ID, &input.external_id),
+        due_at: input.due_at,
     };
     faults.finish(judged)
+}
+
+/// Judges what is to become of an item.
+pub fn changes(input: ItemChanges, before: &Data) -> Checked<ItemChanges> {
+    let mut faults = Faults::default();
+    let mut text = |field: &str, limits: Limits, value: Option<String>| {
+        value.map(|value| faults.text(field, limits, &value))
+    };
+    let title = text("work_item.title", TITLE, input.title);
+    let description = text("work_item.description", DESCRIPTION, input.description);
+    let external_id = text("work_item.external_id", EXTERNAL_ID, input.external_id);
+    let judged = ItemChanges {
+        title,
+        description,
+        external_id,
+        tags: input.tags.map(|given| tags(&mut faults, "work_item.tags", &given)),
+        data: input.data.map(|data| faults.take(data::replaced("work_item.data", before, data))),
+        ..input
+    };
+    if judged.etag.is_none() {
+        faults.note("work_item.etag", "is required: repeat the etag that was read".to_owned());
+    }
+    faults.finish(judged)
+}
+
+/// Judges a reason that must be given.
+pub fn reason(field: &'static str, value: &str) -> Checked<String> {
+    Text { field, min: 1, max: NOTE, multiline: true }.check(value)
 }
 
 /// Judges a note or reason.

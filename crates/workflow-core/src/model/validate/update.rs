@@ -66,7 +66,9 @@ fn texts(faults: &mut Faults, input: &UpdateInput, changed: &mut Workflow) {
         tags: if input.changes(Part::Tags) { asked.tags.clone() } else { changed.tags.clone() },
         ..WorkflowInput::default()
     };
-    let Texts { display_name, description, icon, category, tags } = super::texts(faults, &judged);
+    // What items are called stays.
+    let Texts { display_name, description, icon, category, tags, item_key: _ } =
+        super::texts(faults, &judged);
     changed.display_name = display_name;
     changed.description = description;
     changed.icon = icon;
