@@ -51,6 +51,7 @@ reasons! {
     "LAST_ADMIN" "FAILED_PRECONDITION" "nobody would manage the team, or not for good" "give somebody else the role admin first";
     "LAST_FOUNDER" "FAILED_PRECONDITION" "nobody who is active would be a founder for good" "make somebody else one first";
     "MALFORMED_MESSAGE" "INVALID_ARGUMENT" "the bytes are no message of this method" "generate the client from the protos";
+    "MANUAL_CREATION_OFF" "FAILED_PRECONDITION" "items of the workflow are made by its triggers alone" "see Workflow.allow_manual_creation";
     "MESSAGE_TOO_LARGE" "RESOURCE_EXHAUSTED" "the message is larger than the server takes" "send less";
     "METHOD_NOT_FOUND" "UNIMPLEMENTED" "there is no such method" "see status.md";
     "MODEL_ANSWER_INVALID" "FAILED_PRECONDITION" "the model gave no valid plan, even after one repair" "try again, or another model";
@@ -99,13 +100,16 @@ reasons! {
     "SETTER_LEFT" "run" "whoever set the trigger has left" "publish it again in your own name";
     "SLUG_TAKEN" "FAILED_PRECONDITION" "another team in use, or role of the team, has the slug" "take another one";
     "STAGE_MISMATCH" "FAILED_PRECONDITION" "the item is at another stage than the one named" "read the item again";
+    "STAGE_PAUSED" "FAILED_PRECONDITION" "the stage is paused" "wait until it is resumed";
     "STAGE_TYPE_NOT_SUPPORTED" "INVALID_ARGUMENT" "the stage type does not work yet" "take another type";
+    "STAR_LIMIT" "FAILED_PRECONDITION" "the caller has as many stars as he may" "take one away";
     "STREAM_EXPIRED" "UNAVAILABLE" "the stream has lived as long as streams may, or the server stops" "open it again";
     "STREAM_IDLE" "DEADLINE_EXCEEDED" "nothing was sent on the stream for too long" "open it again";
     "SUBJECT_TAKEN" "FAILED_PRECONDITION" "another user has the subject, perhaps a deactivated one" "see ListUsers";
     "TEAM_DELETED" "run" "the team that the run belonged to was deleted" "nothing";
     "TEAM_NOT_EMPTY" "FAILED_PRECONDITION" "the team owns live workflows, repositories or runs" "set force to archive them";
     "TEAM_NOT_FOUND" "NOT_FOUND" "no such team, or not the caller's" "see GetMe";
+    "TEMPLATE_MISMATCH" "FAILED_PRECONDITION" "the template was published from another workflow" "publish a new one";
     "TEMPLATE_NOT_FOUND" "NOT_FOUND" "no such template, or not visible" "see ListTemplates";
     "TOO_MANY_CALLS" "RESOURCE_EXHAUSTED" "the caller has too many calls at work" "try again after the time in RetryInfo";
     "TOO_MANY_ROLES" "FAILED_PRECONDITION" "the team has as many roles of its own as it may" "delete one";
@@ -115,7 +119,12 @@ reasons! {
     "USER_DEACTIVATED" "FAILED_PRECONDITION" "the user is deactivated" "bring it back with UpdateUser";
     "USER_NOT_FOUND" "NOT_FOUND" "no such person, or not visible" "look at the name";
     "WORKFLOW_DELETED" "run" "the workflow was deleted when the event came" "nothing";
+    "WORKFLOW_HAS_ITEMS" "FAILED_PRECONDITION" "items were made in the workflow, and they stay where they are" "publish it as a template, or export it";
+    "WORKFLOW_NOT_DELETED" "FAILED_PRECONDITION" "the workflow is in use" "nothing is left to do";
     "WORKFLOW_NOT_FOUND" "NOT_FOUND" "no such workflow, deleted, or not visible" "look at the name";
+    "WORKFLOW_NOT_PAUSED" "FAILED_PRECONDITION" "the workflow, or the stage, is not paused" "nothing is left to do";
+    "WORKFLOW_PAUSED" "FAILED_PRECONDITION" "the workflow is paused" "wait until it is resumed";
+    "WORKFLOW_REVISION_NOT_FOUND" "NOT_FOUND" "the workflow has no such revision" "see ListWorkflowRevisions";
     "WORK_ITEM_CLOSED" "FAILED_PRECONDITION" "the item is finished" "make another one";
     "WORK_ITEM_NOT_FOUND" "NOT_FOUND" "no such work item, or not visible" "look at the name";
     "WRONG_RUN_KIND" "run" "a run was given to the wrong hands: a bug" "tell an operator";

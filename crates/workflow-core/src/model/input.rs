@@ -26,6 +26,10 @@ pub struct WorkflowInput {
     pub item_key: String,
     pub stages: Vec<StageInput>,
     pub triggers: Vec<TriggerInput>,
+    /// `None`: people may make items.
+    pub allow_manual_creation: Option<bool>,
+    /// Refused.
+    pub require_approval_to_start: bool,
 }
 
 impl WorkflowInput {
@@ -105,6 +109,8 @@ pub struct TriggerInput {
 pub struct InstantiateInput {
     /// Empty: the template's.
     pub display_name: String,
+    /// Values by parameter.
+    pub parameters: Data,
     /// Check everything, store nothing.
     pub validate_only: bool,
 }
