@@ -22,6 +22,7 @@ mod crash;
 mod credentials;
 mod departures;
 mod directory;
+mod documents;
 mod definitions;
 mod every_field;
 mod flows;

@@ -8,6 +8,7 @@ mod analytics;
 mod assist;
 mod create_item;
 mod departures;
+mod import;
 mod item_rules;
 mod items;
 mod pauses;
