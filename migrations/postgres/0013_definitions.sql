@@ -43,14 +43,14 @@ create table workflow_star (
     tenant_kind text     not null,
     tenant_id   uuid     not null,
     -- One of a few places, so that nobody has more stars, however many calls meet.
-    place       smallint not null,
+    place       text     not null,
     workflow_id uuid     not null,
     starred_at  bigint   not null,
 
     constraint workflow_star_place unique (tenant_kind, tenant_id, place),
     constraint workflow_star_once unique (tenant_kind, tenant_id, workflow_id),
     constraint workflow_star_personal check (tenant_kind = 'person'),
-    constraint workflow_star_place_known check (place between 1 and 5)
+    constraint workflow_star_place_known check (place in ('1', '2', '3', '4', '5'))
 );
 
 -- A workflow that nobody has worked in can change its owner, with what hangs on it: all in one

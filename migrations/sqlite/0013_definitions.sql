@@ -36,12 +36,12 @@ create table workflow_star (
     tenant_kind text    not null,
     tenant_id   blob    not null,
     -- One of a few places, so that nobody has more stars, however many calls meet.
-    place       integer not null,
+    place       text    not null,
     workflow_id blob    not null,
     starred_at  integer not null,
 
     constraint workflow_star_place unique (tenant_kind, tenant_id, place),
     constraint workflow_star_once unique (tenant_kind, tenant_id, workflow_id),
     constraint workflow_star_personal check (tenant_kind = 'person'),
-    constraint workflow_star_place_known check (place between 1 and 5)
+    constraint workflow_star_place_known check (place in ('1', '2', '3', '4', '5'))
 ) strict;

@@ -9,6 +9,17 @@ use testkit::world::shapes::{human, workflow};
 use crate::directory::mask;
 use crate::scene::{Own, only_valid};
 
+/// A definition that can be published by anybody who may.
+pub(crate) const DOCUMENT: &str = "
+kind: elohim.workflow/v1
+workflow:
+  display_name: Imported
+  stages:
+  - id: do
+    display_name: Do it
+    type: HUMAN
+";
+
 /// What may be changed without being missed.
 #[derive(Clone, Debug)]
 pub(crate) struct Flows {
@@ -21,6 +32,8 @@ pub(crate) struct Flows {
     /// Without items.
     pub(crate) to_transfer: String,
     pub(crate) to_publish: String,
+    /// The lead's own.
+    pub(crate) personal: String,
     pub(crate) template: String,
 }
 
@@ -40,6 +53,11 @@ pub(crate) async fn flows(lead: &Person) -> Flows {
         to_undelete,
         to_transfer: make("To transfer").await.name,
         to_publish: make("To publish").await.name,
+        personal: lead
+            .creates_workflow(workflow("Personal", "", [human("do")]))
+            .await
+            .unwrap()
+            .name,
         template: lead.publishes(&make("Published").await.name).await.unwrap().name,
     }
 }
@@ -103,6 +121,16 @@ pub(crate) fn request(
             DeleteTemplateRequest { name: flows.template, request_id, ..Default::default() }
                 .encode_to_vec()
         }
+        "WorkflowService/ExportWorkflow" => {
+            only_valid(spoiled, &ExportWorkflowRequest { name: own.workflow })?
+        }
+        "WorkflowService/ImportWorkflow" => ImportWorkflowRequest {
+            document: DOCUMENT.into(),
+            team: own.team,
+            request_id,
+            ..Default::default()
+        }
+        .encode_to_vec(),
         "WorkflowService/StarWorkflow" => {
             StarWorkflowRequest { name: own.workflow, request_id }.encode_to_vec()
         }

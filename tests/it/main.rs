@@ -24,6 +24,7 @@ mod credentials;
 mod definitions;
 mod departures;
 mod directory;
+mod documents;
 mod every_field;
 mod figures;
 mod flows;

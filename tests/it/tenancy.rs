@@ -323,7 +323,7 @@ fn definition_fields() -> Vec<Field> {
         "workflow.v1.WorkflowService/ResumeWorkflow" "name" ToResume |_, name|
             ResumeWorkflowRequest { name, ..Default::default() };
         "workflow.v1.WorkflowService/TransferWorkflow" "team" Team |own, name|
-            TransferWorkflowRequest { name: own.flows.to_publish.clone(), team: name, etag: "\"9\"".into(), ..Default::default() };
+            TransferWorkflowRequest { name: own.flows.personal.clone(), team: name, ..Default::default() };
         "workflow.v1.WorkflowService/TransferWorkflow" "name" ToTransfer |_, name|
             TransferWorkflowRequest { name, visibility: Visibility::Personal.into(), ..Default::default() };
         "workflow.v1.TemplateService/PublishTemplate" "workflow" ToPublish |own, name|
@@ -334,6 +334,10 @@ fn definition_fields() -> Vec<Field> {
             PublishTemplateRequest { workflow: own.flows.to_publish.clone(), template: name, ..Default::default() };
         "workflow.v1.TemplateService/DeleteTemplate" "name" OwnTemplate |_, name|
             DeleteTemplateRequest { name, ..Default::default() };
+        "workflow.v1.WorkflowService/ExportWorkflow" "name" Workflow |_, name|
+            ExportWorkflowRequest { name };
+        "workflow.v1.WorkflowService/ImportWorkflow" "team" Team |_, name|
+            ImportWorkflowRequest { document: crate::flows::DOCUMENT.into(), team: name, validate_only: true, ..Default::default() };
         "workflow.v1.WorkflowService/StarWorkflow" "name" Workflow |_, name|
             StarWorkflowRequest { name, ..Default::default() };
         "workflow.v1.WorkflowService/UnstarWorkflow" "name" Workflow |_, name|

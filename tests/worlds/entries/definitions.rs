@@ -7,6 +7,14 @@ use prost_types::FieldMask;
 use crate::entry::{Entry, Parts, on};
 use crate::things::Kind;
 
+const DOCUMENT: &str = "
+kind: elohim.workflow/v1
+workflow:
+  display_name: Imported
+  stages:
+  - { id: do, display_name: Do it, type: HUMAN }
+";
+
 pub(super) const ENTRIES: &[Entry] = &[
     Entry::new(
         "workflow.v1.WorkflowService/UpdateWorkflow",
@@ -100,6 +108,22 @@ pub(super) const ENTRIES: &[Entry] = &[
     Entry::new("workflow.v1.TemplateService/DeleteTemplate", &[on(Kind::SpareTemplate)], |c| {
         DeleteTemplateRequest { name: c.name(0), request_id: c.request_id(), ..Default::default() }
             .encode_to_vec()
+    }),
+    Entry::new(
+        "workflow.v1.WorkflowService/ExportWorkflow",
+        &[on(Kind::Workflow).unless_over()],
+        |c| ExportWorkflowRequest { name: c.name(0) }.encode_to_vec(),
+    ),
+    Entry::new("workflow.v1.WorkflowService/ImportWorkflow", &[on(Kind::Tenant)], |c| {
+        let (visibility, team) = c.owner(0);
+        ImportWorkflowRequest {
+            document: DOCUMENT.into(),
+            visibility,
+            team,
+            validate_only: c.one_in(2),
+            request_id: c.request_id(),
+        }
+        .encode_to_vec()
     }),
     Entry::new(
         "workflow.v1.WorkflowService/StarWorkflow",

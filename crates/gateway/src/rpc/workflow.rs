@@ -2,7 +2,8 @@
 
 use api::workflow::workflow_service_server::WorkflowService;
 use api::workflow::{
-    CreateWorkflowRequest, DeleteWorkflowRequest, GetWorkflowRequest, GetWorkflowRevisionRequest,
+    CreateWorkflowRequest, DeleteWorkflowRequest, ExportWorkflowRequest, ExportWorkflowResponse,
+    GetWorkflowRequest, GetWorkflowRevisionRequest, ImportWorkflowRequest,
     ListStarredWorkflowsRequest, ListStarredWorkflowsResponse, ListWorkflowRevisionsRequest,
     ListWorkflowRevisionsResponse, ListWorkflowsRequest, ListWorkflowsResponse,
     PauseWorkflowRequest, ResumeWorkflowRequest, StarWorkflowRequest, TransferWorkflowRequest,
@@ -15,11 +16,14 @@ use permissions::{
 use primitives::{Checked, InvalidArgs, Text};
 use tonic::{Request, Response, Status};
 use workflow_core::WorkflowError;
+use workflow_core::service::WorkflowInput;
 use workflow_core::store::WorkflowFilter;
 
 use crate::call::Rpc;
 use crate::convert::owner::OwnerFields;
 use crate::convert::{definition, revision, scalar};
+use crate::document;
+use crate::error::EdgeError;
 
 #[tonic::async_trait]
 impl WorkflowService for Rpc {
@@ -233,6 +237,46 @@ impl WorkflowService for Rpc {
             })
             .await?;
         Ok(Response::new(definition::workflow(moved)))
+    }
+
+    async fn export_workflow(
+        &self,
+        request: Request<ExportWorkflowRequest>,
+    ) -> Result<Response<ExportWorkflowResponse>, Status> {
+        let call = self.call(&request)?;
+        let id = call.name("name", &request.get_ref().name)?;
+        let found = call
+            .run(|grant: Grant<WorkflowsView>| async move {
+                self.services().workflows.get(&grant, id).await
+            })
+            .await?;
+        let written = document::write(&WorkflowInput::of(&found));
+        let document = written.map_err(|cause| call.fail(&EdgeError::Internal(cause)))?;
+        Ok(Response::new(ExportWorkflowResponse { document }))
+    }
+
+    async fn import_workflow(
+        &self,
+        request: Request<ImportWorkflowRequest>,
+    ) -> Result<Response<Workflow>, Status> {
+        let call = self.call(&request)?;
+        let request = request.into_inner();
+        let retry = call.retry(&request.request_id, &request);
+        let fields =
+            OwnerFields { visibility: request.visibility, team: &request.team, prefix: "" };
+        let tenant = fields.owner(call.caller());
+        let input = retry.and(document::read(&request.document));
+        let validate_only = request.validate_only;
+        let (retry, tenant, input) = (&retry, &tenant, &input);
+        let made = call
+            .run(|grant: Grant<WorkflowsManage>| async move {
+                let workflows = &self.services().workflows;
+                let (tenant, input) = (tenant.clone(), input.clone());
+                workflows.import(&grant, tenant, input, validate_only, retry.once()).await
+            })
+            .await?;
+        let shown = if validate_only { definition::preview } else { definition::workflow };
+        Ok(Response::new(shown(made)))
     }
 
     async fn star_workflow(

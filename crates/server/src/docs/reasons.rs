@@ -45,6 +45,7 @@ reasons! {
     "INTERNAL" "INTERNAL" "a bug or a broken machine" "tell an operator the correlation id";
     "INVALID_ARGUMENT" "INVALID_ARGUMENT" "a field is wrong; BadRequest names it" "correct it";
     "INVALID_CONDITION" "INVALID_ARGUMENT" "a route's condition is not CEL, or too complex" "see StageRoute.condition";
+    "INVALID_DOCUMENT" "INVALID_ARGUMENT" "the text is not a document of a workflow" "see ExportWorkflow";
     "INVALID_GRAPH" "INVALID_ARGUMENT" "stages and routes break a rule" "see CreateWorkflow";
     "INVALID_PAGE_TOKEN" "INVALID_ARGUMENT" "the token is not of this list and caller, or expired" "begin without one";
     "ITEM_REFUSED" "run" "the work item did not take the result" "look at the run's message";

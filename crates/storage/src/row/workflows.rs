@@ -95,7 +95,7 @@ pub mod workflow_star {
         pub id: Uuid,
         pub tenant_kind: String,
         pub tenant_id: Uuid,
-        pub place: i16,
+        pub place: String,
         pub workflow_id: Uuid,
         pub starred_at: i64,
     }

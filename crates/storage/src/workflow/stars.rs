@@ -13,7 +13,7 @@ use super::convert;
 use super::query::{self, WorkflowRow};
 use crate::fault::Result;
 use crate::row::workflows::workflow_star;
-use crate::row::{insert, narrow};
+use crate::row::{insert, known};
 use crate::visibility::{column, owned, seen, show};
 use crate::{Storage, Tx};
 
@@ -73,10 +73,10 @@ impl Tx {
     async fn own_stars(&self, scope: &Scope) -> Result<Vec<Star>> {
         let rows = self.open.query_all(&stars(scope)).await?;
         let read = |row: &sea_orm::QueryResult| {
-            let place: i16 = row.try_get("", "place")?;
+            let place: String = row.try_get("", "place")?;
             Ok(Star {
                 workflow: WorkflowId::from_uuid(row.try_get("", "workflow_id")?),
-                place: narrow("place", place)?,
+                place: known("place", &place, |text| text.parse().ok())?,
                 time: Timestamp::from_micros(row.try_get("", "starred_at")?),
                 is_visible: row.try_get("", "is_visible")?,
             })
@@ -89,7 +89,7 @@ impl Tx {
             id: uuid::Uuid::now_v7(),
             tenant_kind: own(scope).kind().as_str().into(),
             tenant_id: own(scope).id(),
-            place: star.place.into(),
+            place: star.place.to_string(),
             workflow_id: star.workflow.as_uuid(),
             starred_at: star.time.as_micros(),
         };

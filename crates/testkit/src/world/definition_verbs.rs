@@ -2,11 +2,12 @@
 
 use api::permissions::Visibility;
 use api::workflow::{
-    DeleteTemplateRequest, DeleteWorkflowRequest, GetWorkflowRevisionRequest,
-    ListStarredWorkflowsRequest, ListWorkflowRevisionsRequest, PauseWorkflowRequest,
-    PublishTemplateRequest, ResumeWorkflowRequest, StarWorkflowRequest, Template,
-    TemplateParameter, TransferWorkflowRequest, UndeleteWorkflowRequest, UnstarWorkflowRequest,
-    UpdateWorkflowRequest, Workflow, WorkflowRevision,
+    DeleteTemplateRequest, DeleteWorkflowRequest, ExportWorkflowRequest,
+    GetWorkflowRevisionRequest, ImportWorkflowRequest, ListStarredWorkflowsRequest,
+    ListWorkflowRevisionsRequest, PauseWorkflowRequest, PublishTemplateRequest,
+    ResumeWorkflowRequest, StarWorkflowRequest, Template, TemplateParameter,
+    TransferWorkflowRequest, UndeleteWorkflowRequest, UnstarWorkflowRequest, UpdateWorkflowRequest,
+    Workflow, WorkflowRevision,
 };
 use prost_types::FieldMask;
 use tonic::{Response, Status};
@@ -71,6 +72,24 @@ impl Person {
             ..Default::default()
         };
         self.workflows().resume_workflow(request).await.map(Response::into_inner)
+    }
+
+    /// The definition as a document.
+    pub async fn exports(&self, workflow: &str) -> Answer<String> {
+        let request = ExportWorkflowRequest { name: workflow.to_owned() };
+        Ok(self.workflows().export_workflow(request).await?.into_inner().document)
+    }
+
+    /// Makes a workflow of the person's team from a document; personal without a team.
+    pub async fn imports(&self, document: &str) -> Answer<Workflow> {
+        let visibility = if self.team.is_empty() { Visibility::Personal } else { Visibility::Team };
+        let request = ImportWorkflowRequest {
+            document: document.to_owned(),
+            visibility: visibility.into(),
+            team: self.team.clone(),
+            ..Default::default()
+        };
+        self.workflows().import_workflow(request).await.map(Response::into_inner)
     }
 
     /// Gives a workflow to a team; with an empty one, takes it.

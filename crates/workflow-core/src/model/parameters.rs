@@ -206,24 +206,35 @@ pub fn fill_condition(
     known: impl Fn(&str) -> Option<String>,
 ) -> Result<String, String> {
     let mut filled = String::with_capacity(source.len());
+    let mut outside = String::new();
     let mut rest = source;
     while !rest.is_empty() {
         let token = Token::first_of(rest);
         let text = rest.get(..token.length()).unwrap_or(rest);
         rest = rest.get(token.length()..).unwrap_or_default();
-        let alone = match token {
-            Token::Plain { content } => placeholder_alone(content).and_then(&known),
-            Token::Other(_) => None,
+        let Token::Plain { content } = token else {
+            outside.push_str(text);
+            filled.push_str(text);
+            continue;
         };
-        match alone {
-            Some(literal) => filled.push_str(&literal),
-            None if placeholders(text).any(|name| known(name).is_some()) => {
-                return Err("a placeholder must stand alone in quotes, as in \"{{name}}\"".into());
-            }
-            None => filled.push_str(text),
+        if let Some(literal) = placeholder_alone(content).and_then(&known) {
+            filled.push_str(&literal);
+        } else {
+            refuse_placeholders(content, &known)?;
+            filled.push_str(text);
         }
+        // So that nothing reaches from one side of a string to the other.
+        outside.push(' ');
     }
+    refuse_placeholders(&outside, &known)?;
     Ok(filled)
+}
+
+fn refuse_placeholders(text: &str, known: impl Fn(&str) -> Option<String>) -> Result<(), String> {
+    if placeholders(text).any(|name| known(name).is_some()) {
+        return Err("a placeholder must stand alone in quotes, as in \"{{name}}\"".into());
+    }
+    Ok(())
 }
 
 fn placeholder_alone(content: &str) -> Option<&str> {

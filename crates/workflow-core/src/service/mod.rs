@@ -10,6 +10,7 @@ mod comments;
 mod create_item;
 mod departures;
 mod explain;
+mod import;
 mod item_rules;
 mod items;
 mod ledger;
