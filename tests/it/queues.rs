@@ -88,6 +88,19 @@ testkit::on_both! {
         assert!(queue(&bob, &flow, "").await.is_empty());
     }
 
+    /// What waits for another item is not to be taken up before that one is over.
+    async fn what_waits_for_another_is_not_in_the_queue(db: TestDb) {
+        let world = World::start(db).await;
+        let bob = world.person("bob");
+        let flow = bob.creates_workflow(workflow("Own", "", [human("do")])).await.unwrap().name;
+        let first = bob.creates_item(item(&flow, "first")).await.unwrap();
+        let waits = WorkItem { blocked_by: vec![first.name.clone()], ..of(&flow, "second", Priority::Urgent) };
+        bob.creates_item(waits).await.unwrap();
+        assert_eq!(titles(&queue(&bob, &flow, "").await), ["first"]);
+        bob.cancels(&first).await.unwrap();
+        assert_eq!(titles(&queue(&bob, &flow, "").await), ["second"]);
+    }
+
     /// One's own work is what one has taken up and not finished, of all one's workflows.
     async fn ones_own_work_is_what_one_holds(db: TestDb) {
         let world = World::start(db).await;

@@ -31,7 +31,7 @@ pub(super) struct ItemRow {
 }
 
 /// `left.tenant = right.tenant`
-fn same_tenant(left: &'static str, right: &'static str) -> Condition {
+pub(super) fn same_tenant(left: &'static str, right: &'static str) -> Condition {
     let same = |name: &'static str| column(left, name).eq(column(right, name));
     Cond::all().add(same("tenant_kind")).add(same("tenant_id"))
 }
