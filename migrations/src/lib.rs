@@ -35,6 +35,7 @@ pub const POSTGRES: &[Migration] = migrations!["postgres":
     "0010_departures",
     "0011_metadata",
     "0012_line_of_work",
+    "0013_definitions",
     "0014_comments_and_queues",
 ];
 
@@ -52,6 +53,7 @@ pub const SQLITE: &[Migration] = migrations!["sqlite":
     "0010_departures",
     "0011_metadata",
     "0012_line_of_work",
+    "0013_definitions",
     "0014_comments_and_queues",
 ];
 

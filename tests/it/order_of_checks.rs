@@ -145,6 +145,7 @@ fn names_nothing(path: &str) -> bool {
         "/ListTemplates",
         "/ListMyWork",
         "/ListOverdue",
+        "/ListStarredWorkflows",
         "/ListRuns",
         "/ListPatches",
     ]

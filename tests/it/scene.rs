@@ -27,6 +27,7 @@ use testkit::world::shapes::{assist, human, item_on, workflow};
 use testkit::world::{Person, Repo, World};
 
 use crate::comments;
+use crate::flows::{self, Flows};
 use crate::spare::{self, Spare};
 use crate::work::{self, Work};
 
@@ -93,6 +94,7 @@ pub(crate) struct Own {
     pub(crate) diff: String,
     pub(crate) spare: Spare,
     pub(crate) work: Work,
+    pub(crate) flows: Flows,
 }
 
 /// Makes everything for a lead and their team.
@@ -150,6 +152,7 @@ pub(crate) async fn belongings(world: &World, lead: &Person, slug: &str) -> Own 
         patch,
         spare: spare::spare(world, lead, slug).await,
         work,
+        flows: flows::flows(lead).await,
     }
 }
 
@@ -399,7 +402,7 @@ fn line_request(
         "AnalyticsService/VerifyLedger" => {
             only_valid(spoiled, &VerifyLedgerRequest { name: own.workflow })?
         }
-        other => panic!("{other} has no request: add one here"),
+        other => return flows::request(other, own, spoiled, request_id, page_size),
     };
     Some(bytes)
 }

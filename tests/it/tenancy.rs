@@ -53,6 +53,13 @@ pub(crate) enum Kind {
     Template,
     User,
     Workflow,
+    ToUpdate,
+    ToUndelete,
+    ToPause,
+    ToResume,
+    ToTransfer,
+    ToPublish,
+    OwnTemplate,
 }
 
 impl Kind {
@@ -89,6 +96,13 @@ impl Kind {
             Self::Template => &own.template,
             Self::User => &own.user,
             Self::Workflow => &own.workflow,
+            Self::ToUpdate => &own.flows.to_update.name,
+            Self::ToUndelete => &own.flows.to_undelete,
+            Self::ToPause => &own.flows.to_pause,
+            Self::ToResume => &own.flows.to_resume,
+            Self::ToTransfer => &own.flows.to_transfer,
+            Self::ToPublish => &own.flows.to_publish,
+            Self::OwnTemplate => &own.flows.template,
         }
         .clone()
     }
@@ -292,6 +306,54 @@ fn workflow_fields() -> Vec<Field> {
     }
 }
 
+fn definition_fields() -> Vec<Field> {
+    fields! {
+        "workflow.v1.WorkflowService/UpdateWorkflow" "workflow.name" ToUpdate |own, name|
+            update(Workflow { name, ..own.flows.to_update.clone() }, "display_name");
+        "workflow.v1.WorkflowService/UpdateWorkflow" "workflow.stages.assignment.user" User |own, name|
+            update(Workflow { stages: assigned(own, name).stages, ..own.flows.to_update.clone() }, "stages");
+        "workflow.v1.WorkflowService/UndeleteWorkflow" "name" ToUndelete |_, name|
+            UndeleteWorkflowRequest { name, ..Default::default() };
+        "workflow.v1.WorkflowService/GetWorkflowRevision" "name" Workflow |_, name|
+            GetWorkflowRevisionRequest { name: format!("{name}/revisions/1") };
+        "workflow.v1.WorkflowService/ListWorkflowRevisions" "parent" Workflow |_, name|
+            ListWorkflowRevisionsRequest { parent: name, ..Default::default() };
+        "workflow.v1.WorkflowService/PauseWorkflow" "name" ToPause |_, name|
+            PauseWorkflowRequest { name, ..Default::default() };
+        "workflow.v1.WorkflowService/ResumeWorkflow" "name" ToResume |_, name|
+            ResumeWorkflowRequest { name, ..Default::default() };
+        "workflow.v1.WorkflowService/TransferWorkflow" "team" Team |own, name|
+            TransferWorkflowRequest { name: own.flows.personal.clone(), team: name, ..Default::default() };
+        "workflow.v1.WorkflowService/TransferWorkflow" "name" ToTransfer |_, name|
+            TransferWorkflowRequest { name, visibility: Visibility::Personal.into(), ..Default::default() };
+        "workflow.v1.TemplateService/PublishTemplate" "workflow" ToPublish |own, name|
+            PublishTemplateRequest { workflow: name, team: own.team.clone(), ..Default::default() };
+        "workflow.v1.TemplateService/PublishTemplate" "team" Team |own, name|
+            PublishTemplateRequest { workflow: own.flows.to_publish.clone(), team: name, ..Default::default() };
+        "workflow.v1.TemplateService/PublishTemplate" "template" OwnTemplate |own, name|
+            PublishTemplateRequest { workflow: own.flows.to_publish.clone(), template: name, ..Default::default() };
+        "workflow.v1.TemplateService/DeleteTemplate" "name" OwnTemplate |_, name|
+            DeleteTemplateRequest { name, ..Default::default() };
+        "workflow.v1.WorkflowService/ExportWorkflow" "name" Workflow |_, name|
+            ExportWorkflowRequest { name };
+        "workflow.v1.WorkflowService/ImportWorkflow" "team" Team |_, name|
+            ImportWorkflowRequest { document: crate::flows::DOCUMENT.into(), team: name, validate_only: true, ..Default::default() };
+        "workflow.v1.WorkflowService/StarWorkflow" "name" Workflow |_, name|
+            StarWorkflowRequest { name, ..Default::default() };
+        "workflow.v1.WorkflowService/UnstarWorkflow" "name" Workflow |_, name|
+            UnstarWorkflowRequest { name, ..Default::default() };
+    }
+}
+
+fn update(workflow: Workflow, path: &str) -> UpdateWorkflowRequest {
+    UpdateWorkflowRequest {
+        workflow: Some(workflow),
+        update_mask: crate::directory::mask(&[path]),
+        validate_only: true,
+        ..Default::default()
+    }
+}
+
 fn diff(own: &Own) -> Change {
     Change::UnifiedDiff(own.diff.clone())
 }
@@ -324,7 +386,8 @@ testkit::on_both! {
         }
         // So that nothing is refused for want of a right that dave holds nowhere.
         world.assign("dave", "payments", "admin").await;
-        for field in agent_fields().iter().chain(&workflow_fields()).chain(&people_fields()) {
+        let people = people_fields();
+        for field in agent_fields().iter().chain(&workflow_fields()).chain(&definition_fields()).chain(&people) {
             let shown = format!("{} {}", field.method, field.field);
             let theirs = field.kind.of(&foreign);
             let random = World::unused(&theirs);
@@ -356,7 +419,7 @@ testkit::on_both! {
         let private = alice.creates_item(item(&flow.name, "Own")).await.unwrap();
         own.workflow = flow.name;
         own.advised = private;
-        for field in agent_fields().iter().chain(&workflow_fields()) {
+        for field in agent_fields().iter().chain(&workflow_fields()).chain(&definition_fields()) {
             if !matches!(field.kind, Kind::Workflow | Kind::Advised | Kind::Session) {
                 continue;
             }
@@ -402,6 +465,7 @@ fn every_field_that_names_a_resource_is_tried() {
         }
     }
     let fields = agent_fields().into_iter().chain(workflow_fields()).chain(people_fields());
+    let fields = fields.chain(definition_fields());
     let mut tried: BTreeSet<_> =
         fields.map(|field| format!("{} {}", field.method, field.field)).collect();
     tried.extend(VISIBLE_TO_ALL_CALLERS.map(str::to_owned));

@@ -7,7 +7,9 @@ use crate::scene::Own;
 use crate::tenancy::{Field, Kind, fields};
 
 /// Fields that name what is visible to everybody who may call the method at all.
-pub(crate) const VISIBLE_TO_ALL_CALLERS: [&str; 3] = [
+pub(crate) const VISIBLE_TO_ALL_CALLERS: [&str; 4] = [
+    // No update changes an owner: it is not looked at.
+    "workflow.v1.WorkflowService/UpdateWorkflow workflow.team",
     "permissions.v1.DirectoryService/DeactivateUser name",
     "permissions.v1.DirectoryService/DeleteTeam name",
     // Who may take people in must be able to name them.

@@ -7,6 +7,7 @@ use std::collections::BTreeMap;
 
 use api::agent::ApplyRequest;
 use api::agent::apply_request::Change;
+use api::permissions::Visibility;
 use api::workflow::{AddCommentRequest, Comment};
 use rand::Rng as _;
 use rand::rngs::StdRng;
@@ -118,6 +119,12 @@ impl Bench {
             Kind::ToUpdateRole | Kind::SpareRole => Some(self.make_role(owner).await),
             Kind::ToUpdateTeam => Some(self.team_as_it_is(owner).await),
             Kind::Workflow | Kind::SpareWorkflow => Some(self.make_flow(owner, false).await),
+            Kind::ToUpdateFlow
+            | Kind::ToPause
+            | Kind::ToResume
+            | Kind::ToUndelete
+            | Kind::ToTransfer => Some(self.make_flow_for(kind, owner).await),
+            Kind::SpareTemplate => Some(self.make_template(owner).await),
             Kind::ToClaim | Kind::Item => self.make_item(owner).await,
             Kind::ToStart | Kind::ToComplete | Kind::ToCancel | Kind::Held => {
                 let made = self.make_item(owner).await?;
@@ -180,6 +187,39 @@ impl Bench {
         let thing = Thing { item: Some(marker), ..thing };
         self.things.push(thing.clone());
         thing
+    }
+
+    /// A template that is used up by the call.
+    async fn make_template(&mut self, owner: &Owner) -> Thing {
+        let flow = self.make_flow(owner, false).await;
+        let (visibility, team) = match owner {
+            Owner::Team(team) => (Visibility::Team, team.clone()),
+            Owner::Person(_) => (Visibility::Personal, String::new()),
+            Owner::Global => (Visibility::Global, String::new()),
+        };
+        let request = api::workflow::PublishTemplateRequest {
+            workflow: flow.name,
+            visibility: visibility.into(),
+            team,
+            ..Default::default()
+        };
+        let made = self.steward(owner).templates().publish_template(request).await;
+        let made = made.unwrap_or_else(|status| panic!("no template for {owner}: {status}"));
+        Thing::new(Kind::Template, &made.into_inner().name, owner)
+    }
+
+    /// A workflow that stays out of what is picked later: it is not in use as others are.
+    async fn make_flow_for(&mut self, kind: Kind, owner: &Owner) -> Thing {
+        let made = self.make_flow(owner, false).await;
+        let steward = self.steward(owner);
+        let changed = match kind {
+            Kind::ToResume => steward.pauses(&made.name, "").await,
+            Kind::ToUndelete => steward.deletes_workflow(&made.name).await,
+            _ => steward.sees_workflow(&made.name).await,
+        };
+        let changed = changed.unwrap_or_else(|status| panic!("{kind:?} of {owner}: {status}"));
+        self.things.retain(|thing| thing.name != made.name);
+        Thing { etag: changed.etag, ..made }
     }
 
     async fn make_item(&mut self, owner: &Owner) -> Option<Thing> {

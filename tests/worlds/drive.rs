@@ -207,8 +207,11 @@ async fn ask(
         let used_up = [Kind::SpareSession, Kind::SpareWorkflow, Kind::SpareComment];
         for (field, name) in entry.fields.iter().zip(&parts.names) {
             let known = bench.things.iter_mut().find(|thing| thing.name == *name);
-            if let Some(known) = known.filter(|_| used_up.contains(&field.kind)) {
+            let Some(known) = known else { continue };
+            if used_up.contains(&field.kind) {
                 known.is_over = true;
+            } else if field.kind == Kind::ToUndelete {
+                known.is_over = false;
             }
         }
     }

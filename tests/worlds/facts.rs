@@ -155,7 +155,7 @@ pub(crate) struct Tables {
 const ACCESS: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/../proto/access.csv");
 const ROLES: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/worlds/roles.csv");
 /// How brackets say that they name a further way in.
-const FURTHER_WAYS: [&str; 3] = ["every team", "a team:", "may appoint"];
+const FURTHER_WAYS: [&str; 4] = ["every team", "a team:", "may appoint", "its creator"];
 const LEVELS: [&str; 4] = ["-", "READ", "WRITE", "ADMIN"];
 
 impl Tables {

@@ -40,6 +40,15 @@ pub(crate) enum Kind {
     EmptyTeam,
 
     SpareWorkflow,
+    ToUpdateFlow,
+    ToPause,
+    /// Paused.
+    ToResume,
+    /// Deleted.
+    ToUndelete,
+    ToTransfer,
+    /// A template of one's own.
+    SpareTemplate,
     ToClaim,
     ToStart,
     ToComplete,
@@ -85,6 +94,12 @@ impl Kind {
             | Self::Blocked
             | Self::Closed
             | Self::ToReturn => Self::Item,
+            Self::ToUpdateFlow
+            | Self::ToPause
+            | Self::ToResume
+            | Self::ToUndelete
+            | Self::ToTransfer => Self::Workflow,
+            Self::SpareTemplate => Self::Template,
             Self::ToReview | Self::ToRerun => Self::Advised,
             Self::ToUpdateComment | Self::SpareComment => Self::Comment,
             Self::SpareSession => Self::Session,

@@ -25,7 +25,8 @@ const ADMIN_PACKAGE: &str = "/elohim.admin.";
 
 /// Further ways in, which a row's `checked_on` names in brackets: holding either lets a call
 /// come to its handler, which knows on what it holds. A refusal names the row's own.
-const ALSO: [(&str, Key, Level); 4] = [
+const ALSO: [(&str, Key, Level); 5] = [
+    ("/elohim.workflow.v1.WorkflowService/UpdateWorkflow", Key::WorkflowsCreate, Level::Write),
     ("/elohim.permissions.v1.DirectoryService/GetTeam", Key::DirectoryManage, Level::Read),
     ("/elohim.permissions.v1.DirectoryService/ListMembers", Key::DirectoryManage, Level::Read),
     ("/elohim.permissions.v1.DirectoryService/AddMember", Key::DirectoryManage, Level::Write),

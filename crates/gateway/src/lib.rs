@@ -11,6 +11,7 @@ mod class;
 mod config;
 mod context;
 mod convert;
+pub mod document;
 mod edge;
 mod error;
 mod flood;

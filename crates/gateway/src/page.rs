@@ -158,6 +158,7 @@ listings! {
     api::agent::ListSessionsRequest,
     api::agent::ListRepositoriesRequest,
     api::workflow::ListWorkflowsRequest,
+    api::workflow::ListWorkflowRevisionsRequest,
     api::workflow::ListTemplatesRequest,
     api::workflow::ListWorkItemsRequest,
     api::workflow::ListTransitionsRequest,

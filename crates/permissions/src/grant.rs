@@ -99,6 +99,22 @@ impl<P: Permission> Grant<P> {
         }
     }
 
+    /// Proves that `P` holds for this very row or, where `is_enough` says so of the row, that
+    /// `Q` does. A refusal names `P`.
+    pub fn admit_or<Q: Permission, T: Tenanted>(
+        &self,
+        row: Visible<T>,
+        is_enough: impl FnOnce(&T) -> bool,
+    ) -> Result<Admitted<Either<P, Q>, T>, Denied> {
+        let tenant = row.tenant();
+        let caller = &self.caller;
+        if caller.holds::<P>(tenant) || (is_enough(&row) && caller.holds::<Q>(tenant)) {
+            Ok(Admitted { row: row.row, permission: PhantomData })
+        } else {
+            Err(Denied::of::<P>(Some(tenant)))
+        }
+    }
+
     /// Clears a row that records the caller's own doing and belongs to nobody else.
     /// What it is done *on* has been admitted before.
     pub fn own<T: Tenanted>(&self, row: T) -> Cleared<T> {
@@ -187,6 +203,10 @@ impl<P, T: Tenanted> Admitted<P, T> {
         self.row
     }
 }
+
+/// One of two permissions: which of them is not said.
+#[derive(Debug)]
+pub struct Either<P, Q>(PhantomData<fn() -> (P, Q)>);
 
 /// A row whose change has been permitted; stores save nothing else.
 ///

@@ -20,14 +20,15 @@ mod system;
 pub use authorizer::{Authorizer, PolicyError};
 pub use caller::{Caller, HeldRole, Membership, Scope};
 pub use grant::{
-    Admitted, Cleared, Denied, Grant, HeldBy, SystemAdmitted, TenantAdmitted, Tenanted, Visible,
+    Admitted, Cleared, Denied, Either, Grant, HeldBy, SystemAdmitted, TenantAdmitted, Tenanted,
+    Visible,
 };
 pub use level::{Key, Level, Levels};
 pub use permission::{
     AdminOps, AdminSupport, AnalyticsRead, AuditRead, CodeEdit, CodeUse, DirectoryAdmin,
     DirectoryRead, DirectoryWrite, GlobalRule, ItemsCreate, ItemsEdit, ItemsManage, Permission,
     RepositoriesManage, TeamAdmin, TeamRead, TeamWrite, WorkflowsCreate, WorkflowsDelete,
-    WorkflowsManage, WorkflowsView,
+    WorkflowsManage, WorkflowsOwn, WorkflowsView,
 };
 pub use policy::{
     Assignment, AssignmentScope, AssignmentSource, CustomRole, PolicyData, PolicySource, Role,

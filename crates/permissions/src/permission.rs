@@ -47,6 +47,8 @@ permissions! {
     ItemsManage = WorkflowsManage Write;
     /// `workflows.manage` WRITE, for triggers and the auto-apply flag.
     WorkflowsManage = WorkflowsManage Write;
+    /// `workflows.manage` ADMIN, to give a workflow away or to take it.
+    WorkflowsOwn = WorkflowsManage Admin;
     /// `workflows.delete` WRITE.
     WorkflowsDelete = WorkflowsDelete Write;
     /// `analytics.view` READ.

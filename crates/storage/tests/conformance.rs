@@ -111,6 +111,16 @@ suites! {
         firings_are_paged,
         named_ids_resolve_in_scope_only,
     ;
+    definitions:
+        a_revision_is_published_whole,
+        revisions_are_paged,
+        settings_come_back_as_they_were_stored,
+        runs_of_what_is_paused_wait,
+        stars_are_personal_and_few,
+        a_newer_template_is_told_where_it_is_seen,
+        a_workflow_goes_to_another_owner_whole,
+        templates_with_an_agent_stage_are_found,
+    ;
     items:
         rows_come_back_as_they_were_stored,
         foreign_items_look_absent,

@@ -105,6 +105,7 @@ impl Classify for WorkflowError {
     fn reason(&self) -> &'static str {
         match self {
             Self::NotFound("WORKFLOW") => "WORKFLOW_NOT_FOUND",
+            Self::NotFound("WORKFLOW_REVISION") => "WORKFLOW_REVISION_NOT_FOUND",
             Self::NotFound("TEMPLATE") => "TEMPLATE_NOT_FOUND",
             Self::NotFound("WORK_ITEM") => "WORK_ITEM_NOT_FOUND",
             Self::NotFound("RECOMMENDATION") => "RECOMMENDATION_NOT_FOUND",

@@ -3,12 +3,14 @@
 //! Every read starts from a [`Scope`]; every save takes a [`Cleared`] row.
 
 mod comments;
+mod definitions;
 mod held;
 mod items;
 mod ledger;
 mod queues;
 
 pub use comments::{CommentStore, CommentTx};
+pub use definitions::{Definitions, DefinitionsTx, STARS, Star};
 pub use held::{HeldBy, HeldItem, HeldItems};
 pub use items::{InHand, ItemTx};
 pub use ledger::LedgerStore;
@@ -35,6 +37,8 @@ pub struct WorkflowFilter {
     pub tenant: Option<Tenant>,
     /// Only those with this category.
     pub category: Option<String>,
+    /// Only those with a stage of the agent's.
+    pub with_agent_stage: bool,
 }
 
 /// Narrows a list of items.
@@ -47,7 +51,9 @@ pub struct ItemFilter {
 
 /// Reads, and the way into a transaction. Lists are newest first.
 #[async_trait]
-pub trait WorkflowStore: HeldItems + CommentStore + LedgerStore + QueueStore + Send + Sync {
+pub trait WorkflowStore:
+    HeldItems + Definitions + CommentStore + LedgerStore + QueueStore + Send + Sync
+{
     /// Opens a transaction that reaches what `scope` sees, in the database as in the types.
     /// Its first statement compares the scope's epoch with the stored one
     /// ([`StoreError::PolicyMoved`] when the stored one is newer).
@@ -123,7 +129,7 @@ pub trait WorkflowStore: HeldItems + CommentStore + LedgerStore + QueueStore + S
 
 /// One transaction. Dropped without [`commit`](Self::commit), it rolls back.
 #[async_trait]
-pub trait WorkflowTx: ItemTx + CommentTx + AuditTrail + Requests + Send {
+pub trait WorkflowTx: ItemTx + DefinitionsTx + CommentTx + AuditTrail + Requests + Send {
     /// Loads an item the scope can see, with its definition, and holds it until the end.
     async fn lock_item(
         &mut self,

@@ -95,7 +95,7 @@ mod tests {
     #[test]
     fn none_acts_by_itself_and_people_begin_and_end() {
         for template in all() {
-            let Definition { stages, triggers } = &template.definition;
+            let Definition { stages, triggers, .. } = &template.definition;
             assert!(triggers.is_empty());
             assert!(stages.iter().all(|stage| stage.auto_apply_set_by.is_none()));
             assert_eq!(stages.first().map(|stage| stage.kind), Some(StageType::Human));

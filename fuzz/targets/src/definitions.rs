@@ -10,7 +10,7 @@ use permissions::Seeder;
 use primitives::{TeamId, Tenant, Timestamp, UserId, WorkflowId};
 use prost::Message as _;
 use workflow_core::model::validate::{self, Place, Texts};
-use workflow_core::model::{Definition, Stage, StageId, Trigger, Workflow, condition};
+use workflow_core::model::{Definition, Settings, Stage, StageId, Trigger, Workflow, condition};
 use workflow_core::templates;
 
 use crate::contract;
@@ -140,6 +140,7 @@ fn published(texts: &Texts, definition: &Definition) -> Workflow {
         definition: definition.clone(),
         revision: 1,
         source: None,
+        settings: Settings::default(),
         creator: user(),
         created_at: time,
         updated_at: time,

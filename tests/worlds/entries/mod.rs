@@ -1,6 +1,7 @@
 //! The entries of all methods.
 
 mod agent;
+mod definitions;
 mod office;
 mod people;
 mod workflow;
@@ -9,6 +10,7 @@ use crate::entry::Entry;
 
 /// One for each method of the contract.
 pub(crate) fn all() -> Vec<&'static Entry> {
-    let tables = [agent::ENTRIES, workflow::ENTRIES, people::ENTRIES, office::ENTRIES];
+    let tables =
+        [agent::ENTRIES, workflow::ENTRIES, definitions::ENTRIES, people::ENTRIES, office::ENTRIES];
     tables.into_iter().flatten().collect()
 }

@@ -11,7 +11,7 @@ use workflow_core::service::{
 
 use super::faults::Faults;
 use super::scalar::{etag, int, name, optional_time, time};
-use super::{json, owner};
+use super::{json, owner, parameter};
 
 /// Stages and triggers looked at; the domain refuses fewer.
 const LOOKED_AT: usize = 1_000;
@@ -36,6 +36,8 @@ pub(crate) fn input(workflow: wire::Workflow) -> Checked<WorkflowInput> {
         item_key: workflow.item_key,
         stages,
         triggers: triggers.collect(),
+        allow_manual_creation: workflow.allow_manual_creation,
+        require_approval_to_start: workflow.require_approval_to_start,
     };
     faults.or(input)
 }
@@ -149,6 +151,11 @@ pub(crate) fn workflow(workflow: Workflow) -> wire::Workflow {
         update_time: time(workflow.updated_at),
         delete_time: optional_time(workflow.deleted_at),
         item_key: workflow.item_key,
+        allow_manual_creation: Some(workflow.settings.allows_manual_creation),
+        require_approval_to_start: workflow.settings.requires_approval_to_start,
+        pause_time: optional_time(workflow.settings.pauses.since),
+        paused_stage_ids: workflow.settings.pauses.stages.into_iter().map(|id| id.0).collect(),
+        newest_template_revision: workflow.source.and_then(|source| source.newest).map_or(0, int),
     }
 }
 
@@ -179,10 +186,14 @@ pub(crate) fn template(template: Workflow) -> wire::Template {
         revision: int(template.revision),
         create_time: time(template.created_at),
         update_time: time(template.updated_at),
+        etag: etag(template.version),
+        parameters: template.definition.parameters.into_iter().map(parameter::shown).collect(),
+        help_uri: parameter::help(template.seed_key.as_deref()),
+        delete_time: optional_time(template.deleted_at),
     }
 }
 
-fn stage(stage: Stage) -> wire::Stage {
+pub(super) fn stage(stage: Stage) -> wire::Stage {
     wire::Stage {
         stage_id: stage.id.0,
         display_name: stage.display_name,
@@ -241,7 +252,7 @@ fn route(route: StageRoute) -> wire::StageRoute {
     }
 }
 
-fn trigger(trigger: Trigger) -> wire::Trigger {
+pub(super) fn trigger(trigger: Trigger) -> wire::Trigger {
     wire::Trigger {
         name: trigger.id.to_string(),
         event_type: trigger.event_type.as_str().to_owned(),

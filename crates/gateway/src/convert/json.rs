@@ -16,6 +16,11 @@ pub(crate) fn object(field: &str, given: Option<Struct>) -> Checked<Map<String, 
     members(given, 1).map_err(|fault| InvalidArgs::new(field, fault))
 }
 
+/// Reads a value of any kind.
+pub(crate) fn one(field: &str, given: Proto) -> Checked<Value> {
+    value(given, 1).map_err(|fault| InvalidArgs::new(field, fault))
+}
+
 fn members(object: Struct, depth: usize) -> Result<Map<String, Value>, &'static str> {
     if depth > MAX_DEPTH {
         return Err("must not be deeper than 32 levels");
@@ -58,7 +63,8 @@ pub(crate) fn shown_value(value: &Value) -> Option<Struct> {
     value.as_object().map(shown)
 }
 
-fn wire(item: &Value) -> Proto {
+/// Shows a value of any kind.
+pub(crate) fn wire(item: &Value) -> Proto {
     let kind = match item {
         Value::Null => Kind::NullValue(0),
         Value::Bool(flag) => Kind::BoolValue(*flag),

@@ -7,6 +7,7 @@ mod descriptor;
 mod docs;
 mod serve;
 mod token;
+mod workflow;
 
 use std::io::Write;
 use std::path::PathBuf;
@@ -43,6 +44,9 @@ enum Command {
     Token(token::TokenCommand),
     /// Write the descriptor set of all services, for `grpcurl -protoset`
     Descriptor(descriptor::DescriptorArgs),
+    /// Definitions as files
+    #[command(subcommand)]
+    Workflow(workflow::WorkflowCommand),
     /// Generate pages of the documentation
     #[command(subcommand)]
     Docs(docs::DocsCommand),
@@ -85,6 +89,7 @@ async fn run(command: Command) -> anyhow::Result<ExitCode> {
         Command::Demo(args) => demo::run(args).await,
         Command::Token(command) => token::run(command),
         Command::Descriptor(args) => descriptor::run(args),
+        Command::Workflow(command) => workflow::run(command).await,
         Command::Docs(command) => docs::run(command).await,
     }
 }

@@ -21,7 +21,7 @@ const CRATES: [&str; 11] = [
 ];
 
 /// Upper-case words that are something else: codes, states, types, kinds, variables.
-const NOT_REASONS: [&str; 33] = [
+const NOT_REASONS: [&str; 34] = [
     "AGENT_ASSIST",
     "ALREADY_EXISTS",
     "AUDIT_EVENT",
@@ -49,6 +49,7 @@ const NOT_REASONS: [&str; 33] = [
     "TEST_ENRICHMENT",
     "TEST_GENERATION",
     "TIMED_OUT",
+    "WORKFLOW_REVISION",
     "WORK_ITEM",
     // Reasons of one word are no different from states: these are looked for in tests.
     "CANCELLED",

@@ -10,3 +10,4 @@ mod process;
 mod serve;
 mod split;
 mod traces;
+mod workflow_files;

@@ -5,7 +5,7 @@
 
 use std::time::Duration;
 
-use agent_core::model::RunState;
+use agent_core::model::{RunKind, RunState};
 use sea_orm::sea_query::{Expr, Func, FunctionCall, Order, Query, SelectStatement, SimpleExpr};
 use sea_orm::{
     ConnectionTrait, EntityTrait, ExprTrait, FromQueryResult, IdenStatic, Iterable, QueryTrait,
@@ -45,6 +45,22 @@ fn oldest<E: EntityTrait>(key: &'static str) -> SelectStatement {
     E::find().into_query().order_by(key, Order::Asc).order_by("id", Order::Asc).to_owned()
 }
 
+/// Whether the workflow, or the stage, of an assist run's item is paused. Stage ids are
+/// spelled with letters, digits, `_` and `-`, so a quoted one stands for itself.
+fn is_paused() -> SimpleExpr {
+    let quoted = Expr::cust(r#"'"' || "work_item"."stage_id" || '"'"#);
+    let named = Func::cust("instr").args([column("workflow", "paused_stages"), quoted]);
+    let held = Query::select()
+        .expr(Expr::val(1))
+        .from("work_item")
+        .inner_join("workflow", column("workflow", "id").eq(column("work_item", "workflow_id")))
+        .and_where(column("work_item", "id").eq(column("agent_run", "work_item_id")))
+        .and_where(column("agent_run", "kind").eq(constant(RunKind::Assist.as_str())))
+        .and_where(column("workflow", "paused_at").is_not_null().or(Expr::from(named).gt(0)))
+        .to_owned();
+    Expr::exists(held)
+}
+
 impl Tx {
     /// Holds a run whose worker went silent, else the oldest one that waits.
     pub(super) async fn due_run(&self) -> Result<Option<(agent_run::Model, i64)>> {
@@ -57,6 +73,9 @@ impl Tx {
             select
                 .and_where(Expr::col("state").eq(constant(state.as_str())))
                 .and_where(has_passed(dialect, due));
+            if state == RunState::Queued {
+                select.and_where(is_paused().not());
+            }
             let found = first(self, select).await?;
             if found.is_some() {
                 return Ok(found);

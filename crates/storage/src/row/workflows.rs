@@ -27,6 +27,13 @@ pub mod workflow {
         pub version: i64,
         pub item_key: String,
         pub last_number: i64,
+        pub paused_at: Option<i64>,
+        pub paused_stages: String,
+        pub allows_manual_creation: bool,
+        pub requires_approval_to_start: bool,
+        pub has_agent_stage: bool,
+        pub origin_workflow_id: Option<Uuid>,
+        pub origin_revision: Option<i64>,
     }
 
     #[derive(Copy, Clone, Debug, EnumIter, DeriveRelation)]
@@ -71,6 +78,26 @@ pub mod workflow_trigger {
         pub workflow_id: Uuid,
         pub event_type: String,
         pub enabled: bool,
+    }
+
+    #[derive(Copy, Clone, Debug, EnumIter, DeriveRelation)]
+    pub enum Relation {}
+    impl ActiveModelBehavior for ActiveModel {}
+}
+
+pub mod workflow_star {
+    use sea_orm::entity::prelude::*;
+
+    #[derive(Clone, Debug, PartialEq, Eq, DeriveEntityModel)]
+    #[sea_orm(table_name = "workflow_star")]
+    pub struct Model {
+        #[sea_orm(primary_key, auto_increment = false)]
+        pub id: Uuid,
+        pub tenant_kind: String,
+        pub tenant_id: Uuid,
+        pub place: String,
+        pub workflow_id: Uuid,
+        pub starred_at: i64,
     }
 
     #[derive(Copy, Clone, Debug, EnumIter, DeriveRelation)]

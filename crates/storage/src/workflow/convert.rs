@@ -9,8 +9,9 @@ use primitives::{
     TransitionId, TriggerId, UserId, VisitId, WorkItemId, WorkflowId,
 };
 use workflow_core::model::{
-    Block, Definition, Firing, FiringOutcome, ItemState, LockedItem, Priority, Recommendation,
-    StageId, TemplateSource, Transition, Verdict, Visit, WorkItem, Workflow,
+    Block, Definition, Firing, FiringOutcome, ItemState, LockedItem, Origin, Pauses, Priority,
+    Recommendation, Settings, StageId, TemplateSource, Transition, Verdict, Visit, WorkItem,
+    Workflow,
 };
 
 use super::definitions::Definitions;
@@ -40,12 +41,13 @@ const VERBS: [&str; 13] = [
 ];
 
 pub(super) fn workflow(row: WorkflowRow, definitions: &Definitions) -> Result<Workflow> {
-    let WorkflowRow { workflow: row, definition } = row;
+    let WorkflowRow { workflow: row, definition, newest_template_revision: newest } = row;
     let text = definition.ok_or_else(|| Fault::Internal("a workflow has no definition".into()))?;
     let definition = definitions.parsed(row.id, row.revision, &text)?;
+    let settings = settings(&row)?;
     let source = match (row.source_template_id, row.source_revision) {
         (Some(template), Some(revision)) => {
-            Some(TemplateSource { template: TemplateId::from_uuid(template), revision })
+            Some(TemplateSource { template: TemplateId::from_uuid(template), revision, newest })
         }
         _ => None,
     };
@@ -62,6 +64,7 @@ pub(super) fn workflow(row: WorkflowRow, definitions: &Definitions) -> Result<Wo
         definition: Arc::unwrap_or_clone(definition),
         revision: row.revision,
         source,
+        settings,
         creator: UserId::from_uuid(row.creator_id),
         created_at: Timestamp::from_micros(row.created_at),
         updated_at: Timestamp::from_micros(row.updated_at),
@@ -94,18 +97,44 @@ pub(super) fn workflow_row(workflow: &Workflow) -> Result<workflow::Model> {
         version: workflow.version,
         item_key: workflow.item_key.clone(),
         last_number: workflow.last_number,
+        paused_at: micros(workflow.settings.pauses.since),
+        paused_stages: to_json(&workflow.settings.pauses.stages)?,
+        allows_manual_creation: workflow.settings.allows_manual_creation,
+        requires_approval_to_start: workflow.settings.requires_approval_to_start,
+        has_agent_stage: workflow.definition.stages.iter().any(|stage| stage.kind.runs_agent()),
+        origin_workflow_id: workflow.settings.origin.map(|origin| origin.workflow.as_uuid()),
+        origin_revision: workflow.settings.origin.map(|origin| origin.revision),
     })
 }
 
+fn settings(row: &workflow::Model) -> Result<Settings> {
+    let origin = match (row.origin_workflow_id, row.origin_revision) {
+        (Some(workflow), Some(revision)) => {
+            Some(Origin { workflow: WorkflowId::from_uuid(workflow), revision })
+        }
+        _ => None,
+    };
+    Ok(Settings {
+        pauses: pauses(row.paused_at, &row.paused_stages)?,
+        allows_manual_creation: row.allows_manual_creation,
+        requires_approval_to_start: row.requires_approval_to_start,
+        origin,
+    })
+}
+
+fn pauses(since: Option<i64>, stages: &str) -> Result<Pauses> {
+    Ok(Pauses { since: time(since), stages: from_json("paused_stages", stages)? })
+}
+
 /// The newest definition of a workflow, published now.
-pub(super) fn revision_row(workflow: &Workflow) -> Result<workflow_revision::Model> {
+pub(super) fn revision_row(workflow: &Workflow, by: UserId) -> Result<workflow_revision::Model> {
     Ok(workflow_revision::Model {
         tenant_kind: workflow.tenant.kind().as_str().into(),
         tenant_id: workflow.tenant.id(),
         workflow_id: workflow.id.as_uuid(),
         revision: workflow.revision,
         definition: to_json(&workflow.definition)?,
-        published_by: workflow.creator.as_uuid(),
+        published_by: by.as_uuid(),
         published_at: workflow.updated_at.as_micros(),
     })
 }
@@ -123,7 +152,8 @@ pub(super) fn trigger_rows(workflow: &Workflow) -> Vec<workflow_trigger::Model> 
 }
 
 pub(super) fn item(row: ItemRow, definition: Arc<Definition>) -> Result<LockedItem> {
-    let ItemRow { item: row, workflow_name, item_key, live_run } = row;
+    let ItemRow { item: row, workflow_name, item_key, live_run, paused_at, paused_stages } = row;
+    let pauses = pauses(paused_at, &paused_stages)?;
     let blocked_from = row.blocked_from.map(|from| known("blocked_from", &from, ItemState::parse));
     let block = blocked_from.transpose()?.map(|from| Block { from, reason: row.block_reason });
     let item = WorkItem {
@@ -158,7 +188,7 @@ pub(super) fn item(row: ItemRow, definition: Arc<Definition>) -> Result<LockedIt
         is_blocker: row.is_blocker,
         live_run: live_run.map(RunId::from_uuid),
     };
-    Ok(LockedItem { item, definition, workflow_name, item_key })
+    Ok(LockedItem { item, definition, workflow_name, item_key, pauses })
 }
 
 pub(super) fn item_row(item: &WorkItem) -> Result<work_item::Model> {

@@ -18,6 +18,7 @@ pub(super) struct WorkflowRow {
     #[sea_orm(nested)]
     pub(super) workflow: workflow::Model,
     pub(super) definition: Option<String>,
+    pub(super) newest_template_revision: Option<i64>,
 }
 
 /// An item with what is shown beside it.
@@ -28,12 +29,27 @@ pub(super) struct ItemRow {
     pub(super) workflow_name: String,
     pub(super) item_key: String,
     pub(super) live_run: Option<Uuid>,
+    pub(super) paused_at: Option<i64>,
+    pub(super) paused_stages: String,
 }
 
 /// `left.tenant = right.tenant`
 pub(super) fn same_tenant(left: &'static str, right: &'static str) -> Condition {
     let same = |name: &'static str| column(left, name).eq(column(right, name));
     Cond::all().add(same("tenant_kind")).add(same("tenant_id"))
+}
+
+/// The newest revision of the template that a workflow was made from, if the scope sees it.
+fn newest_template(scope: &Scope) -> SelectStatement {
+    let template = |name| column("template", name);
+    Query::select()
+        .expr(template("revision"))
+        .from_as(Alias::new("workflow"), Alias::new("template"))
+        .cond_where(seen("template", scope))
+        .and_where(template("id").eq(column("workflow", "source_template_id")))
+        .and_where(template("is_template"))
+        .and_where(template("deleted_at").is_null())
+        .to_owned()
 }
 
 pub(super) fn workflows(scope: &Scope) -> SelectStatement {
@@ -43,6 +59,7 @@ pub(super) fn workflows(scope: &Scope) -> SelectStatement {
     workflow::Entity::find()
         .into_query()
         .expr_as(column("workflow_revision", "definition"), Alias::new("definition"))
+        .expr_as(Expr::from(newest_template(scope)), Alias::new("newest_template_revision"))
         .left_join(Alias::new("workflow_revision"), revision)
         .cond_where(seen("workflow", scope))
         .to_owned()
@@ -73,6 +90,9 @@ pub(super) fn workflow_page(
     if let Some(category) = &filter.category {
         select.and_where(column("workflow", "category").eq(category.as_str()));
     }
+    if filter.with_agent_stage {
+        select.and_where(column("workflow", "has_agent_stage"));
+    }
     page(&mut select, "workflow", "created_at", Direction::NewestFirst, request);
     select
 }
@@ -95,6 +115,8 @@ pub(super) fn items(scope: &Scope) -> SelectStatement {
         .into_query()
         .expr_as(column("workflow", "display_name"), Alias::new("workflow_name"))
         .expr_as(column("workflow", "item_key"), Alias::new("item_key"))
+        .expr_as(column("workflow", "paused_at"), Alias::new("paused_at"))
+        .expr_as(column("workflow", "paused_stages"), Alias::new("paused_stages"))
         .expr_as(Expr::from(live_run()), Alias::new("live_run"))
         .inner_join(Alias::new("workflow"), workflow)
         .cond_where(seen("work_item", scope))
@@ -194,7 +216,11 @@ mod tests {
 
     #[tokio::test]
     async fn workflows_are_listed_in_scope() {
-        let filter = WorkflowFilter { tenant: Some(Tenant::Global), category: Some("x".into()) };
+        let filter = WorkflowFilter {
+            tenant: Some(Tenant::Global),
+            category: Some("x".into()),
+            with_agent_stage: true,
+        };
         let select = workflow_page(&scope().await, true, &filter, PageRequest::first());
         insta::assert_snapshot!(sql(&select));
     }

@@ -38,6 +38,27 @@ fn versioned(table: &'static str, tenant: Tenant, id: Uuid, version: i64) -> Upd
         .to_owned()
 }
 
+/// Everything but the definition.
+pub(super) fn workflow_update(workflow: &Workflow) -> Result<UpdateStatement> {
+    let row = convert::workflow_row(workflow)?;
+    let mut update = versioned("workflow", workflow.tenant, row.id, workflow.version);
+    update.values([
+        ("display_name", row.display_name.into()),
+        ("description", row.description.into()),
+        ("icon", row.icon.into()),
+        ("category", row.category.into()),
+        ("tags", row.tags.into()),
+        ("updated_at", row.updated_at.into()),
+        ("deleted_at", row.deleted_at.into()),
+        ("paused_at", row.paused_at.into()),
+        ("paused_stages", row.paused_stages.into()),
+        ("allows_manual_creation", row.allows_manual_creation.into()),
+        ("requires_approval_to_start", row.requires_approval_to_start.into()),
+        ("origin_revision", row.origin_revision.into()),
+    ]);
+    Ok(update)
+}
+
 /// Gives the held workflow's next number away.
 fn number_given(item: &WorkItem) -> UpdateStatement {
     Query::update()
@@ -85,7 +106,8 @@ impl Tx {
         if self.run(first.on_conflict(conflict)).await? == 0 {
             return Ok(false);
         }
-        let mut rest = vec![Write::new(insert(vec![convert::revision_row(workflow)?]), 1)];
+        let revision = convert::revision_row(workflow, workflow.creator)?;
+        let mut rest = vec![Write::new(insert(vec![revision]), 1)];
         let triggers = convert::trigger_rows(workflow);
         if !triggers.is_empty() {
             let rows = triggers.len();
@@ -96,18 +118,7 @@ impl Tx {
     }
 
     async fn update_workflow(&self, workflow: &Workflow) -> Result<()> {
-        let row = convert::workflow_row(workflow)?;
-        let mut update = versioned("workflow", workflow.tenant, row.id, workflow.version);
-        update.values([
-            ("display_name", row.display_name.into()),
-            ("description", row.description.into()),
-            ("icon", row.icon.into()),
-            ("category", row.category.into()),
-            ("tags", row.tags.into()),
-            ("updated_at", row.updated_at.into()),
-            ("deleted_at", row.deleted_at.into()),
-        ]);
-        self.run_one(&update).await
+        self.run_one(&workflow_update(workflow)?).await
     }
 
     async fn add_item(&mut self, item: &WorkItem, first: &Transition, visit: &Visit) -> Result<()> {

@@ -9,6 +9,7 @@
 
 pub mod agent;
 pub mod comments;
+pub mod definitions;
 pub mod departures;
 pub mod directory;
 pub mod directory_lists;

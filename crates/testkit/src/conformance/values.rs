@@ -15,8 +15,8 @@ use primitives::{
 use serde_json::json;
 use workflow_core::model::{
     AgentOutput, Assignment, Definition, ItemState, Priority, Recommendation, RecommendedFile,
-    RecommendedStep, Stage, StageId, StageRoute, StageType, Transition, Trigger, Verdict, Visit,
-    WorkItem, Workflow,
+    RecommendedStep, Settings, Stage, StageId, StageRoute, StageType, Transition, Trigger, Verdict,
+    Visit, WorkItem, Workflow,
 };
 
 /// Seconds after a fixed start.
@@ -207,9 +207,11 @@ pub fn workflow(tenant: Tenant, creator: UserId) -> Workflow {
                 description: "after an apply".into(),
                 set_by: creator,
             }],
+            parameters: vec![],
         },
         revision: 1,
         source: None,
+        settings: Settings::default(),
         creator,
         created_at: at(0),
         updated_at: at(0),

@@ -50,7 +50,7 @@ fn template(tenant: Tenant, creator: UserId) -> Workflow {
 pub async fn rows_come_back_as_they_were_stored(stand: Stand) {
     let store = &stand.ports.workflows;
     let scope = stand.scope(stand.alice);
-    let source = TemplateSource { template: TemplateId::generate(), revision: 3 };
+    let source = TemplateSource { template: TemplateId::generate(), revision: 3, newest: None };
     let plain = Workflow { source: Some(source), ..values::workflow(stand.team(), stand.alice) };
     let blueprint = Workflow {
         seed_key: Some("bug-fix".into()),
@@ -189,7 +189,8 @@ pub async fn lists_are_narrowed_and_paged(stand: Stand) {
     let scope = stand.scope(stand.alice);
     let store = &stand.ports.workflows;
     let number = async |tenant, category: Option<&str>| {
-        let filter = WorkflowFilter { tenant, category: category.map(Into::into) };
+        let filter =
+            WorkflowFilter { tenant, category: category.map(Into::into), with_agent_stage: false };
         let page = PageRequest::first();
         store.list_workflows(&scope, false, &filter, page).await.unwrap().items.len()
     };
@@ -199,7 +200,7 @@ pub async fn lists_are_narrowed_and_paged(stand: Stand) {
     assert_eq!(number(Some(own), Some("engineering")).await, 0);
     assert_eq!(number(Some(Tenant::Team(stand.other)), None).await, 0, "not a way around");
 
-    let filter = WorkflowFilter { tenant: Some(stand.team()), category: None };
+    let filter = WorkflowFilter { tenant: Some(stand.team()), ..WorkflowFilter::default() };
     let newer = || async {
         let row = Workflow { created_at: at(1000), ..values::workflow(stand.team(), stand.alice) };
         assert!(insert(&stand, stand.alice, &row).await);

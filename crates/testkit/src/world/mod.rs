@@ -9,6 +9,7 @@
 
 mod agent_verbs;
 mod child;
+mod definition_verbs;
 mod launch;
 mod logs;
 mod people;

@@ -4,6 +4,8 @@ use events::EventType;
 use primitives::{TriggerId, UserId};
 use serde::{Deserialize, Serialize};
 
+use super::Parameter;
+
 /// Identifies a stage within its workflow: `[A-Za-z0-9_-]{1,64}`.
 #[derive(Clone, Debug, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
 #[serde(transparent)]
@@ -128,6 +130,9 @@ pub struct Trigger {
 pub struct Definition {
     pub stages: Vec<Stage>,
     pub triggers: Vec<Trigger>,
+    /// What a template asks for; a workflow has none.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub parameters: Vec<Parameter>,
 }
 
 impl Definition {

@@ -5,7 +5,7 @@
 
 use primitives::{RepositoryId, Timestamp, WorkItemId};
 
-use serde::Deserialize;
+use serde::{Deserialize, Serialize};
 
 use super::{AgentOutput, Data, Priority, StageId, StageType, Verdict};
 
@@ -13,8 +13,13 @@ use super::{AgentOutput, Data, Priority, StageId, StageType, Verdict};
 /// that is no etag at all, never matches.
 pub type Etag = Option<i64>;
 
+/// What a document leaves out.
+fn is_default<T: Default + PartialEq>(value: &T) -> bool {
+    *value == T::default()
+}
+
 /// A definition to publish, with the texts around it.
-#[derive(Clone, Debug, Default, PartialEq, Deserialize)]
+#[derive(Clone, Debug, Default, PartialEq, Deserialize, Serialize)]
 #[serde(default, deny_unknown_fields)]
 pub struct WorkflowInput {
     pub display_name: String,
@@ -26,6 +31,11 @@ pub struct WorkflowInput {
     pub item_key: String,
     pub stages: Vec<StageInput>,
     pub triggers: Vec<TriggerInput>,
+    /// `None`: people may make items.
+    pub allow_manual_creation: Option<bool>,
+    /// Refused.
+    #[serde(skip_serializing_if = "is_default")]
+    pub require_approval_to_start: bool,
 }
 
 impl WorkflowInput {
@@ -36,7 +46,7 @@ impl WorkflowInput {
 }
 
 /// A stage as asked for.
-#[derive(Clone, Debug, Default, PartialEq, Deserialize)]
+#[derive(Clone, Debug, Default, PartialEq, Deserialize, Serialize)]
 #[serde(default, deny_unknown_fields)]
 pub struct StageInput {
     /// Empty: one is generated from the stage's place.
@@ -48,16 +58,23 @@ pub struct StageInput {
     pub kind: Option<StageType>,
     pub assignment: AssignmentInput,
     /// A form was given: refused.
+    #[serde(skip_serializing_if = "is_default")]
     pub has_form: bool,
     /// Anything but 0 is refused.
+    #[serde(skip_serializing_if = "is_default")]
     pub sla_minutes: i32,
     /// Empty: the item is finished here.
     pub routes: Vec<RouteInput>,
+    #[serde(skip_serializing_if = "is_default")]
     pub agent_prompt: String,
+    #[serde(skip_serializing_if = "is_default")]
     pub agent_target_path: String,
+    #[serde(skip_serializing_if = "is_default")]
     pub agent_model_hint: String,
     /// PATCH is refused.
+    #[serde(skip_serializing_if = "is_default")]
     pub agent_output: AgentOutput,
+    #[serde(skip_serializing_if = "is_default")]
     pub agent_auto_apply: bool,
     /// 0 is no limit.
     pub wip_limit: i32,
@@ -66,7 +83,7 @@ pub struct StageInput {
 }
 
 /// Who may claim, as asked for.
-#[derive(Clone, Debug, Default, PartialEq, Eq, Deserialize)]
+#[derive(Clone, Debug, Default, PartialEq, Eq, Deserialize, Serialize)]
 #[serde(rename_all = "snake_case")]
 pub enum AssignmentInput {
     #[default]
@@ -81,7 +98,7 @@ pub enum AssignmentInput {
 }
 
 /// A way out of a stage, as asked for.
-#[derive(Clone, Debug, Default, PartialEq, Eq, Deserialize)]
+#[derive(Clone, Debug, Default, PartialEq, Eq, Deserialize, Serialize)]
 #[serde(default, deny_unknown_fields)]
 pub struct RouteInput {
     /// Empty is the default.
@@ -92,7 +109,7 @@ pub struct RouteInput {
 }
 
 /// A trigger as asked for.
-#[derive(Clone, Debug, Default, PartialEq, Eq, Deserialize)]
+#[derive(Clone, Debug, Default, PartialEq, Eq, Deserialize, Serialize)]
 #[serde(default, deny_unknown_fields)]
 pub struct TriggerInput {
     pub event_type: String,
@@ -105,6 +122,8 @@ pub struct TriggerInput {
 pub struct InstantiateInput {
     /// Empty: the template's.
     pub display_name: String,
+    /// Values by parameter.
+    pub parameters: Data,
     /// Check everything, store nothing.
     pub validate_only: bool,
 }

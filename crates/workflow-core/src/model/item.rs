@@ -11,7 +11,7 @@ use primitives::{
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
 
-use super::{Definition, ItemState, StageId};
+use super::{Definition, ItemState, Pauses, StageId};
 
 /// Free data of an item: a JSON object within limits.
 pub type Data = Map<String, Value>;
@@ -143,6 +143,8 @@ pub struct LockedItem {
     pub workflow_name: String,
     /// [`Workflow::item_key`](super::Workflow::item_key).
     pub item_key: String,
+    /// Where its workflow is paused now.
+    pub pauses: Pauses,
 }
 
 impl Tenanted for LockedItem {

@@ -10,9 +10,14 @@ mod definition;
 mod input;
 mod item;
 mod ledger;
+pub mod parameters;
 pub mod proposal;
+mod publish;
 mod recommendation;
+mod revision;
+mod settings;
 mod state;
+mod update;
 pub mod validate;
 mod workflow;
 
@@ -34,9 +39,14 @@ pub use item::{
     VisitOutcome, WorkItem,
 };
 pub use ledger::{Ledger, LedgerRule, Recount, StageLedger, Violation};
+pub use parameters::{Parameter, ParameterType};
 pub use proposal::RunResult;
+pub use publish::{ParameterInput, PublishInput};
 pub use recommendation::{
     AutoApplyResult, Recommendation, RecommendedFile, RecommendedStep, Verdict,
 };
+pub use revision::{Changes, Revision, StageChange};
+pub use settings::{Origin, Pauses, Settings};
 pub use state::{Effect, IllegalTransition, ItemEvent, ItemState, Step};
+pub use update::{Part, UpdateInput};
 pub use workflow::{Firing, FiringOutcome, TemplateSource, TriggerMatch, Workflow};

@@ -8,13 +8,16 @@ use primitives::{
 
 use serde::{Deserialize, Serialize};
 
-use super::Definition;
+use super::{Definition, Settings};
 
 /// Which template a workflow was made from.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct TemplateSource {
     pub template: TemplateId,
     pub revision: i64,
+    /// The newest revision of it, where the reader sees it. Read with the row, never saved.
+    #[serde(default)]
+    pub newest: Option<i64>,
 }
 
 /// A workflow; with `is_template` a blueprint that no item can be in.
@@ -35,6 +38,9 @@ pub struct Workflow {
     /// Number of the newest published definition, from 1.
     pub revision: i64,
     pub source: Option<TemplateSource>,
+    /// What it is set to beside its definition.
+    #[serde(default)]
+    pub settings: Settings,
     pub creator: UserId,
     pub created_at: Timestamp,
     pub updated_at: Timestamp,

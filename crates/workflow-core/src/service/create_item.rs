@@ -40,6 +40,7 @@ pub(super) async fn insert(
         definition: workflow.definition.clone().into(),
         workflow_name: workflow.display_name.clone(),
         item_key: workflow.item_key.clone(),
+        pauses: workflow.settings.pauses.clone(),
     };
     Ok((ItemView::of(row), event))
 }

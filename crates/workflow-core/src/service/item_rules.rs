@@ -5,7 +5,7 @@ use primitives::Tenant;
 
 use super::{Etag, expect_version};
 use crate::WorkflowError;
-use crate::model::{Assignment, LockedItem, Stage, WorkItem, condition};
+use crate::model::{Assignment, LockedItem, Stage, WorkItem, Workflow, condition};
 
 /// The stage the item is at, in the revision it is pinned to.
 pub(super) fn stage_of(row: &LockedItem) -> Result<&Stage, WorkflowError> {
@@ -70,6 +70,15 @@ pub(super) fn refuse_closed(item: &WorkItem) -> Result<(), WorkflowError> {
         return Err(WorkflowError::wrong_state("WORK_ITEM_CLOSED", message));
     }
     Ok(())
+}
+
+/// Some workflows are fed by triggers alone.
+pub(super) fn refuse_manual(workflow: &Workflow) -> Result<(), WorkflowError> {
+    if workflow.settings.allows_manual_creation {
+        return Ok(());
+    }
+    let message = "items of this workflow are made by its triggers alone";
+    Err(WorkflowError::wrong_state("MANUAL_CREATION_OFF", message))
 }
 
 pub(super) fn refuse_live_run(item: &WorkItem) -> Result<(), WorkflowError> {

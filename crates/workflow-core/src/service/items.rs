@@ -10,10 +10,12 @@ use permissions::{
 use primitives::{Checked, Clock, Page, PageRequest, RepositoryId, WorkItemId, WorkflowId};
 use serde_json::json;
 
+use super::item_rules::refuse_manual;
 use super::item_rules::{
     may_claim, next_stage, not_assignee, open_at, refuse_closed, refuse_live_run, refuse_others,
     stage_of,
 };
+use super::pauses::{refuse_new_items, refuse_work};
 use super::update_item::free_external_id;
 use super::view::admitted;
 use super::waiting::{refuse_full, refuse_unknown, refuse_waiting, save_blockers};
@@ -85,6 +87,8 @@ impl Items {
         }
         let input = validate::item(input?)?;
         free_external_id(tx.as_mut(), row.tenant, workflow, &input.external_id).await?;
+        refuse_new_items(&row.settings.pauses)?;
+        refuse_manual(&row)?;
         let now = self.clock.now();
         let (view, event) =
             create_item::insert(tx.as_mut(), grant.caller(), &row, now, String::new(), |item| {
@@ -188,6 +192,7 @@ impl Items {
             let message = "somebody has claimed it; read it again to see who";
             return Err(WorkflowError::wrong_state("ALREADY_CLAIMED", message));
         }
+        refuse_work(&row.pauses, &row.item.stage)?;
         let stage = stage_of(&row)?;
         if !may_claim(grant, &row, stage) {
             return Err(not_assignee("its stage asks for another role or person"));
@@ -217,6 +222,7 @@ impl Items {
             open_at(&row.item, etag?)?;
             let by = self.moved_by(grant, String::new());
             let change = Change::decide(row, ItemEvent::Start, by)?;
+            refuse_work(&row.pauses, &row.item.stage)?;
             if row.item.assignee != Some(grant.user()) {
                 return Err(not_assignee("only its assignee can start it"));
             }
@@ -249,6 +255,7 @@ impl Items {
                 let message = "the item is at another stage than the one named";
                 return Err(WorkflowError::wrong_state("STAGE_MISMATCH", message));
             }
+            refuse_work(&row.pauses, &row.item.stage)?;
             let stage = stage_of(row)?;
             let agent_stage = stage.kind.runs_agent();
             let completed = WorkItem { data: merged, ..row.item.clone() };

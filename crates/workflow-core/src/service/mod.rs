@@ -10,13 +10,20 @@ mod comments;
 mod create_item;
 mod departures;
 mod explain;
+mod import;
 mod item_rules;
 mod items;
 mod ledger;
+mod pauses;
+mod publish;
 mod queues;
 mod reviews;
+mod revisions;
+mod stars;
 mod templates;
+mod transfer;
 mod triggers;
+mod update;
 mod update_item;
 mod verbs;
 mod view;
@@ -25,14 +32,16 @@ mod workflows;
 
 pub use crate::model::{
     AssignmentInput, CompleteInput, Etag, FiguresInput, InstantiateInput, ItemChanges, ItemInput,
-    NoteInput, ReturnInput, ReviewInput, RouteInput, RunResult, StageInput, TriggerInput,
-    WorkflowInput,
+    NoteInput, ParameterInput, Part, PublishInput, ReturnInput, ReviewInput, RouteInput, RunResult,
+    StageInput, TriggerInput, UpdateInput, WorkflowInput,
 };
 pub use analytics::Analytics;
 pub use comments::Comments;
 pub use departures::{Departures, Gone};
 pub use explain::{Because, Explanation};
 pub use items::Items;
+pub use pauses::PauseInput;
+pub use publish::PublishTo;
 pub use reviews::Reviews;
 pub use templates::Templates;
 pub use triggers::Triggers;

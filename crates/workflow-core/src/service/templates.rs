@@ -14,17 +14,19 @@ use super::view::admitted;
 use super::workflows::described;
 use super::{InstantiateInput, also, remember, replayed};
 use crate::WorkflowError;
-use crate::model::{Assignment, Definition, StageId, TemplateSource, Trigger, Workflow, validate};
+use crate::model::{
+    Assignment, Definition, Settings, StageId, TemplateSource, Trigger, Workflow, validate,
+};
 use crate::store::{WorkflowFilter, WorkflowStore};
 use crate::templates::{self, SeededTemplate};
 
-const NOT_FOUND: WorkflowError = WorkflowError::NotFound("TEMPLATE");
+pub(super) const NOT_FOUND: WorkflowError = WorkflowError::NotFound("TEMPLATE");
 
 /// Templates of workflows.
 #[derive(Clone)]
 pub struct Templates {
-    store: Arc<dyn WorkflowStore>,
-    clock: Arc<dyn Clock>,
+    pub(super) store: Arc<dyn WorkflowStore>,
+    pub(super) clock: Arc<dyn Clock>,
 }
 
 impl Templates {
@@ -117,6 +119,11 @@ impl Templates {
             return Ok(answer);
         }
         let input = input?;
+        let values = validate::values(&template.definition.parameters, &input.parameters)?;
+        let template = match template.into_inner() {
+            plain if plain.definition.parameters.is_empty() => plain,
+            asking => validate::filled(&asking, &values, grant.user())?,
+        };
         let name = validate::copy_name(&input.display_name, &template.display_name)?;
         validate::allowed_in(&template.definition, tenant)?;
 
@@ -153,6 +160,7 @@ fn seeded_row(template: SeededTemplate, creator: UserId, now: Timestamp) -> Work
         definition: template.definition,
         revision: 1,
         source: None,
+        settings: Settings::default(),
         creator,
         created_at: now,
         updated_at: now,
@@ -187,7 +195,12 @@ fn copy(
         source: Some(TemplateSource {
             template: template.template_id(),
             revision: template.revision,
+            newest: Some(template.revision),
         }),
+        settings: Settings {
+            allows_manual_creation: template.settings.allows_manual_creation,
+            ..Settings::default()
+        },
         creator: user,
         created_at: now,
         updated_at: now,
@@ -221,7 +234,7 @@ fn copy_definition(from: &Definition, tenant: Tenant, user: UserId, automates: b
         set_by: user,
         ..trigger.clone()
     });
-    Definition { stages: stages.collect(), triggers: triggers.collect() }
+    Definition { stages: stages.collect(), triggers: triggers.collect(), parameters: Vec::new() }
 }
 
 #[cfg(test)]

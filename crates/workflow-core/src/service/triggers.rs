@@ -44,8 +44,8 @@ impl Triggers {
 
     /// Lets one event meet one trigger, on behalf of the event's principal: an item is
     /// created, or the refusal is recorded with its reason (`PERMISSION_DENIED`,
-    /// `DEPTH_EXCEEDED`, `WORKFLOW_DELETED`, `TRIGGER_DISABLED`, `SETTER_LEFT`). `None` when they
-    /// met before.
+    /// `DEPTH_EXCEEDED`, `WORKFLOW_DELETED`, `WORKFLOW_PAUSED`, `TRIGGER_DISABLED`,
+    /// `SETTER_LEFT`). `None` when they met before.
     ///
     /// `is_there` tells whether somebody is active and, for a team's workflow, a member: a
     /// trigger stops with whoever set it.
@@ -169,6 +169,9 @@ fn refusal(
     if row.deleted_at.is_some() || row.is_template {
         return Some("WORKFLOW_DELETED");
     }
+    if row.settings.pauses.since.is_some() {
+        return Some("WORKFLOW_PAUSED");
+    }
     let listening = row.definition.triggers.iter().find(|trigger| {
         trigger.id == reached.trigger && trigger.enabled && trigger.event_type == event.kind
     });
@@ -216,7 +219,7 @@ mod tests {
     use primitives::{EventId, TeamId, Timestamp, TriggerId};
 
     use super::*;
-    use crate::model::{Definition, Trigger};
+    use crate::model::{Definition, Settings, Trigger};
 
     fn event(tenant: Tenant, principal: UserId) -> EventRecord {
         EventRecord {
@@ -253,9 +256,14 @@ mod tests {
             icon: String::new(),
             category: String::new(),
             tags: vec![],
-            definition: Definition { stages: vec![], triggers: vec![trigger.clone()] },
+            definition: Definition {
+                stages: vec![],
+                triggers: vec![trigger.clone()],
+                parameters: vec![],
+            },
             revision: 1,
             source: None,
+            settings: Settings::default(),
             creator: user,
             created_at: now,
             updated_at: now,
@@ -296,6 +304,9 @@ mod tests {
         assert_eq!(stopped, Some("SETTER_LEFT"));
         let gone = Workflow { deleted_at: Some(Timestamp::from_micros(1)), ..row.clone() };
         assert_eq!(refusal(&happened, &gone, &reached), Some("WORKFLOW_DELETED"));
+        let mut waiting = row.clone();
+        waiting.settings.pauses.since = Some(Timestamp::from_micros(1));
+        assert_eq!(refusal(&happened, &waiting, &reached), Some("WORKFLOW_PAUSED"));
 
         let root = EventId::generate();
         happened.cause = Some(Cause { root, parent: root, depth: MAX_DEPTH - 1 });

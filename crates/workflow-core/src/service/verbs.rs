@@ -6,6 +6,7 @@ use permissions::{Grant, ItemsEdit, ItemsManage};
 use primitives::{Checked, UserId, WorkItemId};
 
 use super::item_rules::{manages, not_assignee, open_at, refuse_live_run, refuse_others, stage_of};
+use super::pauses::refuse_work;
 use super::waiting::{refuse_full, refuse_waiting};
 use super::{ItemView, Items, NoteInput, ReturnInput, also, expect_version, replayed};
 use crate::WorkflowError;
@@ -67,6 +68,7 @@ impl Items {
             let message = "the assignee may not work on it: he does not hold workflows.edit there";
             return Err(WorkflowError::wrong_state("ASSIGNEE_NOT_ALLOWED", message));
         }
+        refuse_work(&row.pauses, &row.item.stage)?;
         let by = self.moved_by(grant, note);
         let change = Change::decide(&row, ItemEvent::Assign(assignee), by)?;
         refuse_waiting(tx.as_mut(), &row.item).await?;

@@ -234,7 +234,13 @@ mod tests {
         data::set(&mut row.data, ReservedKey::RecommendationError, &error).unwrap();
         let row = LockedItem {
             item: row,
-            definition: Definition { stages: Vec::new(), triggers: Vec::new() }.into(),
+            definition: Definition {
+                stages: Vec::new(),
+                triggers: Vec::new(),
+                parameters: Vec::new(),
+            }
+            .into(),
+            pauses: crate::model::Pauses::default(),
             workflow_name: String::new(),
             item_key: String::new(),
         };

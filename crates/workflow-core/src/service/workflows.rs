@@ -13,16 +13,16 @@ use serde_json::json;
 use super::view::admitted;
 use super::{AssignmentInput, Etag, WorkflowInput, also, expect_version, remember, replayed};
 use crate::WorkflowError;
-use crate::model::{Workflow, validate};
+use crate::model::{Settings, Workflow, validate};
 use crate::store::{WorkflowFilter, WorkflowStore};
 
-const NOT_FOUND: WorkflowError = WorkflowError::NotFound("WORKFLOW");
+pub(super) const NOT_FOUND: WorkflowError = WorkflowError::NotFound("WORKFLOW");
 
 /// Workflows and their definitions.
 #[derive(Clone)]
 pub struct Workflows {
-    store: Arc<dyn WorkflowStore>,
-    clock: Arc<dyn Clock>,
+    pub(super) store: Arc<dyn WorkflowStore>,
+    pub(super) clock: Arc<dyn Clock>,
 }
 
 impl Workflows {
@@ -70,6 +70,8 @@ impl Workflows {
         let (texts, definition) =
             validate::workflow(&input, validate::Place::Workflow(tenant), grant.user())?;
 
+        let settings = validate::settings(&input, Settings::default())?;
+
         let now = self.clock.now();
         let workflow = Workflow {
             id: WorkflowId::generate(),
@@ -84,6 +86,7 @@ impl Workflows {
             definition,
             revision: 1,
             source: None,
+            settings,
             creator: grant.user(),
             created_at: now,
             updated_at: now,
@@ -195,7 +198,7 @@ pub(super) fn described(workflow: &Workflow) -> serde_json::Value {
 }
 
 /// People whom stages name. What is no name at all is refused when the definition is judged.
-fn assigned_users(input: &WorkflowInput) -> Vec<UserId> {
+pub(super) fn assigned_users(input: &WorkflowInput) -> Vec<UserId> {
     let users = input.stages.iter().filter_map(|stage| match &stage.assignment {
         AssignmentInput::User(name) => name.parse().ok(),
         AssignmentInput::Anyone | AssignmentInput::Role(_) | AssignmentInput::Unsupported(_) => {

@@ -5,7 +5,9 @@ use primitives::{TeamId, Tenant, WorkflowId};
 use proptest::prelude::*;
 
 use super::*;
-use crate::model::{AgentOutput, Assignment, Definition, StageId, StageRoute, StageType};
+use crate::model::{
+    AgentOutput, Assignment, Definition, Pauses, Settings, StageId, StageRoute, StageType,
+};
 
 fn stage(id: &str, kind: StageType, to: Option<&str>) -> Stage {
     Stage {
@@ -40,9 +42,10 @@ fn workflow(stages: Vec<Stage>, creator: UserId) -> Workflow {
         icon: String::new(),
         category: String::new(),
         tags: vec![],
-        definition: Definition { stages, triggers: vec![] },
+        definition: Definition { stages, triggers: vec![], parameters: vec![] },
         revision: 3,
         source: None,
+        settings: Settings::default(),
         creator,
         created_at: at(0),
         updated_at: at(0),
@@ -75,6 +78,7 @@ fn created(stages: Vec<Stage>, creator: UserId) -> (LockedItem, Change, Visit) {
         definition: Arc::new(workflow.definition.clone()),
         workflow_name: workflow.display_name,
         item_key: workflow.item_key,
+        pauses: Pauses::default(),
     };
     (row, change, visit)
 }

@@ -24,7 +24,7 @@ const MODEL: Limits = Limits::line(0, 100);
 
 const WIP_LIMIT: u32 = 10_000;
 
-const UNSUPPORTED: &str = "FIELD_NOT_SUPPORTED";
+pub(super) const UNSUPPORTED: &str = "FIELD_NOT_SUPPORTED";
 pub(super) const NO_GLOBAL_AGENT: &str =
     "company-wide workflows cannot have agent stages: make it a team's";
 
@@ -34,11 +34,23 @@ pub(super) fn definition(
     place: Place,
     user: UserId,
 ) -> Definition {
+    let stages = stages(faults, input, place, user);
+    let triggers =
+        if stages.is_empty() { Vec::new() } else { triggers(faults, &input.triggers, user) };
+    Definition { stages, triggers, parameters: Vec::new() }
+}
+
+pub(super) fn stages(
+    faults: &mut Faults,
+    input: &WorkflowInput,
+    place: Place,
+    user: UserId,
+) -> Vec<Stage> {
     let count = input.stages.len();
     if !(1..=STAGES).contains(&count) {
         let expected = format!("must have 1 to {STAGES} stages");
         faults.because("INVALID_GRAPH", "workflow.stages", expected);
-        return Definition { stages: Vec::new(), triggers: Vec::new() };
+        return Vec::new();
     }
     let ids = stage_ids(&input.stages);
     let stages: Vec<_> = input
@@ -52,8 +64,7 @@ pub(super) fn definition(
         })
         .collect();
     graph::judge(faults, &stages);
-    let triggers = triggers(faults, &input.triggers, user);
-    Definition { stages, triggers }
+    stages
 }
 
 /// The ids as given, and one from its place for a stage without.
@@ -249,7 +260,7 @@ impl Judge<'_> {
     }
 }
 
-fn triggers(faults: &mut Faults, input: &[TriggerInput], user: UserId) -> Vec<Trigger> {
+pub(super) fn triggers(faults: &mut Faults, input: &[TriggerInput], user: UserId) -> Vec<Trigger> {
     if input.len() > TRIGGERS {
         let expected = format!("must not have more than {TRIGGERS} triggers");
         faults.note("workflow.triggers", expected);

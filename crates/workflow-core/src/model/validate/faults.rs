@@ -72,6 +72,11 @@ impl Faults {
         })
     }
 
+    /// The same, with a value to go on with.
+    pub(super) fn take_or<T>(&mut self, judged: Checked<T>, otherwise: T) -> T {
+        self.take(judged.map(Some)).unwrap_or(otherwise)
+    }
+
     /// A trimmed text within its limits.
     pub(super) fn text(&mut self, field: &str, limits: Limits, value: &str) -> String {
         let Limits { min, max, multiline } = limits;

@@ -4,12 +4,17 @@
 mod definition;
 mod faults;
 mod graph;
+mod parameters;
 #[cfg(test)]
 mod tests;
+mod update;
 
 use primitives::{Checked, InvalidArgs, Tenant, Text, UserId, WorkItemId, clip};
 
 use faults::{Faults, Limits};
+
+pub use parameters::{filled, parameters, values};
+pub use update::{keeps, settings, update};
 
 use super::{Data, Definition, ItemChanges, ItemInput, WorkflowInput, data};
 
@@ -54,16 +59,20 @@ const ITEM_KEY: usize = 10;
 /// `EVENT_TYPE_NOT_SUPPORTED`, else `INVALID_ARGUMENT`.
 pub fn workflow(input: &WorkflowInput, place: Place, user: UserId) -> Checked<(Texts, Definition)> {
     let mut faults = Faults::default();
-    let texts = Texts {
+    let texts = texts(&mut faults, input);
+    let definition = definition::definition(&mut faults, input, place, user);
+    faults.finish((texts, definition))
+}
+
+fn texts(faults: &mut Faults, input: &WorkflowInput) -> Texts {
+    Texts {
         display_name: faults.text("workflow.display_name", DISPLAY_NAME, &input.display_name),
         description: faults.text("workflow.description", DESCRIPTION, &input.description),
         icon: faults.text("workflow.icon", SHORT, &input.icon),
         category: faults.text("workflow.category", SHORT, &input.category),
-        tags: tags(&mut faults, "workflow.tags", &input.tags),
-        item_key: item_key(&mut faults, input),
-    };
-    let definition = definition::definition(&mut faults, input, place, user);
-    faults.finish((texts, definition))
+        tags: tags(faults, "workflow.tags", &input.tags),
+        item_key: item_key(faults, input),
+    }
 }
 
 /// What items are called before their number: as asked for, or made from the name.
