@@ -36,6 +36,7 @@ pub const POSTGRES: &[Migration] = migrations!["postgres":
     "0011_metadata",
     "0012_line_of_work",
     "0013_definitions",
+    "0014_comments_and_queues",
 ];
 
 /// For SQLite 3.37 and later.
@@ -53,6 +54,7 @@ pub const SQLITE: &[Migration] = migrations!["sqlite":
     "0011_metadata",
     "0012_line_of_work",
     "0013_definitions",
+    "0014_comments_and_queues",
 ];
 
 /// Which tables row-level security does not divide by owner, and what the server may do.

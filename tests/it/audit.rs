@@ -224,6 +224,8 @@ fn harmless_to(person: &Person, method: &Method) -> bool {
             | "ListRepositories"
             | "ListTemplates"
             | "ListStarredWorkflows"
+            | "ListMyWork"
+            | "ListOverdue"
             | "GetTemplate"
             | "GetMe"
             | "ListTeams"

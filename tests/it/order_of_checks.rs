@@ -144,6 +144,8 @@ fn names_nothing(path: &str) -> bool {
         "/ListRepositories",
         "/ListTemplates",
         "/ListStarredWorkflows",
+        "/ListMyWork",
+        "/ListOverdue",
         "/ListRuns",
         "/ListPatches",
     ]

@@ -10,12 +10,16 @@ use api::agent::{
 use api::audit::ListAuditEventsRequest;
 use api::permissions::Visibility;
 use api::workflow::{
+    AddCommentRequest, Comment, DeleteCommentRequest, ListCommentsRequest, ListMyWorkRequest,
+    ListOverdueRequest, ListQueueRequest, UpdateCommentRequest,
+};
+use api::workflow::{
     CancelWorkItemRequest, ClaimWorkItemRequest, CompleteStageRequest, CreateWorkItemRequest,
     CreateWorkflowRequest, DeleteWorkflowRequest, GetTemplateRequest, GetWorkItemRequest,
     GetWorkflowAnalyticsRequest, GetWorkflowRequest, InstantiateTemplateRequest,
     ListTemplatesRequest, ListTransitionsRequest, ListTriggerFiringsRequest, ListWorkItemsRequest,
     ListWorkflowsRequest, RerunAgentAssistRequest, ReviewRecommendationRequest,
-    StartWorkItemRequest, Verdict, WorkItem,
+    StartWorkItemRequest, Verdict, VerifyLedgerRequest, WorkItem,
 };
 use prost::Message as _;
 use prost_types::Duration;
@@ -23,6 +27,7 @@ use testkit::world::shapes::{assist, human, item_on, workflow};
 use testkit::world::{Person, Repo, World};
 
 use crate::flows::{self, Flows};
+use crate::comments;
 use crate::spare::{self, Spare};
 use crate::work::{self, Work};
 
@@ -78,6 +83,9 @@ pub(crate) struct Own {
     pub(crate) to_start: WorkItem,
     pub(crate) to_complete: WorkItem,
     pub(crate) to_cancel: WorkItem,
+    /// What the lead said about the advised item.
+    pub(crate) comment: Comment,
+    pub(crate) spare_comment: Comment,
     pub(crate) session: String,
     pub(crate) spare_session: String,
     pub(crate) run: String,
@@ -118,6 +126,8 @@ pub(crate) async fn belongings(world: &World, lead: &Person, slug: &str) -> Own 
         ..Default::default()
     };
     let patch = lead.applies(applied).await.unwrap().patch.expect("a patch").name;
+    let comment = comments::adds(lead, &advised.name, "One of them").await.unwrap();
+    let spare_comment = comments::adds(lead, &advised.name, "Another").await.unwrap();
     world.settles().await;
     Own {
         user: lead.user.clone(),
@@ -137,6 +147,8 @@ pub(crate) async fn belongings(world: &World, lead: &Person, slug: &str) -> Own 
         to_start,
         to_complete,
         to_cancel,
+        comment,
+        spare_comment,
         patch,
         spare: spare::spare(world, lead, slug).await,
         work,
@@ -294,6 +306,8 @@ fn workflow_request(
         "WorkItemService/GetWorkItem" => {
             only_valid(spoiled, &GetWorkItemRequest { name: own.advised.name })?
         }
+        // It has no argument beside the name.
+        "WorkItemService/ExplainWorkItem" => return None,
         "WorkItemService/ListWorkItems" => {
             ListWorkItemsRequest { workflow: own.workflow, page_size, ..Default::default() }
                 .encode_to_vec()
@@ -331,12 +345,47 @@ fn workflow_request(
         "WorkItemService/RerunAgentAssist" => {
             RerunAgentAssistRequest { name: own.advised.name, etag, request_id }.encode_to_vec()
         }
+        "WorkItemService/AddComment" => {
+            let comment = Some(Comment { text: "And this".into(), ..Default::default() });
+            AddCommentRequest { parent: own.advised.name, comment, request_id }.encode_to_vec()
+        }
+        "WorkItemService/ListComments" => {
+            ListCommentsRequest { parent: own.advised.name, page_size, ..Default::default() }
+                .encode_to_vec()
+        }
+        "WorkItemService/ListQueue" => {
+            ListQueueRequest { parent: own.workflow, page_size, ..Default::default() }
+                .encode_to_vec()
+        }
+        "WorkItemService/ListMyWork" => {
+            ListMyWorkRequest { page_size, ..Default::default() }.encode_to_vec()
+        }
+        "WorkItemService/ListOverdue" => {
+            ListOverdueRequest { page_size, ..Default::default() }.encode_to_vec()
+        }
+        "WorkItemService/UpdateComment" => UpdateCommentRequest {
+            comment: Some(Comment { text: "Rather this".into(), ..own.comment }),
+            update_mask: crate::directory::mask(&["text"]),
+            request_id,
+            ..Default::default()
+        }
+        .encode_to_vec(),
+        "WorkItemService/DeleteComment" => {
+            DeleteCommentRequest { name: own.spare_comment.name, etag, request_id }.encode_to_vec()
+        }
         "EventService/ListTriggerFirings" => {
             ListTriggerFiringsRequest { parent: own.workflow, page_size, ..Default::default() }
                 .encode_to_vec()
         }
         "AnalyticsService/GetWorkflowAnalytics" => {
-            only_valid(spoiled, &GetWorkflowAnalyticsRequest { name: own.workflow })?
+            let time_zone = if spoiled { "Mars/Base" } else { "" }.to_owned();
+            let start_time = spoiled.then(prost_types::Timestamp::default);
+            let name = own.workflow;
+            GetWorkflowAnalyticsRequest { name, start_time, time_zone, ..Default::default() }
+                .encode_to_vec()
+        }
+        "AnalyticsService/VerifyLedger" => {
+            only_valid(spoiled, &VerifyLedgerRequest { name: own.workflow })?
         }
         other => return flows::request(other, own, spoiled, request_id, page_size),
     };

@@ -27,6 +27,8 @@ pub(crate) enum Kind {
     Startable,
     Completable,
     Cancellable,
+    Comment,
+    SpareComment,
     Updatable,
     Assignable,
     Releasable,
@@ -68,6 +70,8 @@ impl Kind {
             Self::Startable => &own.to_start.name,
             Self::Completable => &own.to_complete.name,
             Self::Cancellable => &own.to_cancel.name,
+            Self::Comment => &own.comment.name,
+            Self::SpareComment => &own.spare_comment.name,
             Self::Updatable => &own.work.to_update.name,
             Self::Assignable => &own.work.to_assign.name,
             Self::Releasable => &own.work.to_release.name,
@@ -235,6 +239,19 @@ fn workflow_fields() -> Vec<Field> {
                 update_mask: Some(FieldMask { paths: vec!["repository".into()] }),
                 ..Default::default()
             };
+        "workflow.v1.WorkItemService/UpdateWorkItem" "work_item.blocked_by" Claimable |own, name|
+            UpdateWorkItemRequest {
+                work_item: Some(WorkItem { blocked_by: vec![name], ..own.work.to_unblock.clone() }),
+                update_mask: Some(FieldMask { paths: vec!["blocked_by".into()] }),
+                ..Default::default()
+            };
+        "workflow.v1.WorkItemService/CreateWorkItem" "work_item.blocked_by" Claimable |own, name|
+            CreateWorkItemRequest {
+                work_item: Some(WorkItem { blocked_by: vec![name], ..item(&own.workflow, "New") }),
+                ..Default::default()
+            };
+        "workflow.v1.WorkItemService/ExplainWorkItem" "name" Advised |_, name|
+            ExplainWorkItemRequest { name };
         "workflow.v1.WorkItemService/AssignWorkItem" "name" Assignable |own, name|
             AssignWorkItemRequest { name, assignee: own.user.clone(), ..Default::default() };
         "workflow.v1.WorkItemService/AssignWorkItem" "assignee" User |own, name|
@@ -263,10 +280,27 @@ fn workflow_fields() -> Vec<Field> {
             };
         "workflow.v1.WorkItemService/RerunAgentAssist" "name" Advised |_, name|
             RerunAgentAssistRequest { name, ..Default::default() };
+        "workflow.v1.WorkItemService/AddComment" "parent" Advised |_, name|
+            AddCommentRequest { parent: name, comment: said(""), ..Default::default() };
+        "workflow.v1.WorkItemService/ListComments" "parent" Advised |_, name|
+            ListCommentsRequest { parent: name, ..Default::default() };
+        "workflow.v1.WorkItemService/ListQueue" "parent" Workflow |_, name|
+            ListQueueRequest { parent: name, ..Default::default() };
+        "workflow.v1.WorkItemService/UpdateComment" "comment.name" Comment |own, name|
+            UpdateCommentRequest {
+                comment: said(&own.comment.etag).map(|comment| Comment { name, ..comment }),
+                update_mask: crate::directory::mask(&["*"]),
+                validate_only: true,
+                ..Default::default()
+            };
+        "workflow.v1.WorkItemService/DeleteComment" "name" SpareComment |_, name|
+            DeleteCommentRequest { name, ..Default::default() };
         "workflow.v1.EventService/ListTriggerFirings" "parent" Workflow |_, name|
             ListTriggerFiringsRequest { parent: name, ..Default::default() };
         "workflow.v1.AnalyticsService/GetWorkflowAnalytics" "name" Workflow |_, name|
-            GetWorkflowAnalyticsRequest { name };
+            GetWorkflowAnalyticsRequest { name, ..Default::default() };
+        "workflow.v1.AnalyticsService/VerifyLedger" "name" Workflow |_, name|
+            VerifyLedgerRequest { name };
         "workflow.v1.WorkflowService/DeleteWorkflow" "name" SpareWorkflow |_, name|
             DeleteWorkflowRequest { name, ..Default::default() };
     }
@@ -322,6 +356,10 @@ fn update(workflow: Workflow, path: &str) -> UpdateWorkflowRequest {
 
 fn diff(own: &Own) -> Change {
     Change::UnifiedDiff(own.diff.clone())
+}
+
+fn said(etag: &str) -> Option<Comment> {
+    Some(Comment { text: text(), etag: etag.to_owned(), ..Default::default() })
 }
 
 fn assigned(own: &Own, user: String) -> Workflow {

@@ -86,6 +86,9 @@ pub(crate) fn request(method: &str, own: &Own, request_id: String) -> Option<Vec
             let name = own.work.to_reopen.name.clone();
             ReopenWorkItemRequest { name, request_id, ..Default::default() }.encode_to_vec()
         }
+        "WorkItemService/ExplainWorkItem" if request_id.is_empty() => {
+            ExplainWorkItemRequest { name: own.advised.name.clone() }.encode_to_vec()
+        }
         _ => return None,
     };
     Some(bytes)

@@ -8,6 +8,7 @@ use std::collections::BTreeMap;
 use api::agent::ApplyRequest;
 use api::permissions::Visibility;
 use api::agent::apply_request::Change;
+use api::workflow::{AddCommentRequest, Comment};
 use rand::Rng as _;
 use rand::rngs::StdRng;
 use rand::seq::IndexedRandom as _;
@@ -147,6 +148,9 @@ impl Bench {
                 self.claimed(made, caller).await
             }
             Kind::Advised | Kind::ToReview | Kind::ToRerun => self.make_advised(owner).await,
+            Kind::Comment | Kind::ToUpdateComment | Kind::SpareComment => {
+                self.make_comment(owner, caller).await
+            }
             Kind::Session | Kind::SpareSession => {
                 let repository = self.repository(about?)?;
                 let opened = self.line(caller).opens_session(&repository).await.ok()?;
@@ -223,6 +227,22 @@ impl Bench {
         let made = self.steward(owner).creates_item(item(&flow, "Do it")).await;
         let made = made.unwrap_or_else(|status| panic!("no item for {owner}: {status}"));
         let thing = Thing::of_item(Kind::Item, made, owner);
+        self.things.push(thing.clone());
+        Some(thing)
+    }
+
+    /// What a caller who may says about a fresh item.
+    async fn make_comment(&mut self, owner: &Owner, caller: &str) -> Option<Thing> {
+        let about = self.make_item(owner).await?;
+        let comment = Comment { text: "Mind the step".into(), ..Default::default() };
+        let request =
+            AddCommentRequest { parent: about.name, comment: Some(comment), ..Default::default() };
+        let made = self.line(caller).items().add_comment(request).await;
+        let made = made.unwrap_or_else(|status| {
+            panic!("{} cannot comment on an item of {owner}: {status}", self.known(caller))
+        });
+        let made = made.into_inner();
+        let thing = Thing { etag: made.etag, ..Thing::new(Kind::Comment, &made.name, owner) };
         self.things.push(thing.clone());
         Some(thing)
     }

@@ -204,7 +204,7 @@ async fn ask(
         bench.rejoins(person).await;
     }
     if answer == Answer::Ok {
-        let used_up = [Kind::SpareSession, Kind::SpareWorkflow];
+        let used_up = [Kind::SpareSession, Kind::SpareWorkflow, Kind::SpareComment];
         for (field, name) in entry.fields.iter().zip(&parts.names) {
             let known = bench.things.iter_mut().find(|thing| thing.name == *name);
             let Some(known) = known else { continue };

@@ -308,6 +308,11 @@ async fn compare_figures(bench: &Bench, person: &Person, compared: &mut Compared
             );
             compared.wrong.push(text);
         }
+        let asked = VerifyLedgerRequest { name: flow.name.clone() };
+        match line.analytics().verify_ledger(asked).await.map(tonic::Response::into_inner) {
+            Ok(report) if report.sound && report.items == figures.total => {}
+            other => compared.wrong.push(format!("the ledger of {}: {other:?}", flow.name)),
+        }
         if figures.total != number(items.len()) {
             compared.wrong.push(format!(
                 "{person}: {} items of {}, not {}",

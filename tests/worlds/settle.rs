@@ -281,6 +281,8 @@ impl Builder {
         for owner in &owners {
             self.bench.make_flow(owner, false).await;
             self.bench.make(Kind::Item, owner, None, "").await;
+            let steward = self.bench.stewards[owner].clone();
+            self.bench.make(Kind::Comment, owner, None, &steward).await;
             if rng.random_bool(0.4) {
                 self.out_of_use(owner).await;
             }

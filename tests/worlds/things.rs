@@ -21,6 +21,7 @@ pub(crate) enum Kind {
     Item,
     /// At an agent stage, with a recommendation.
     Advised,
+    Comment,
     Session,
     Run,
     Plan,
@@ -62,6 +63,9 @@ pub(crate) enum Kind {
     ToReturn,
     ToReview,
     ToRerun,
+    /// Written by the caller.
+    ToUpdateComment,
+    SpareComment,
     SpareSession,
     ToRevert,
     SpareUser,
@@ -97,6 +101,7 @@ impl Kind {
             | Self::ToTransfer => Self::Workflow,
             Self::SpareTemplate => Self::Template,
             Self::ToReview | Self::ToRerun => Self::Advised,
+            Self::ToUpdateComment | Self::SpareComment => Self::Comment,
             Self::SpareSession => Self::Session,
             Self::ToRevert => Self::Patch,
             Self::SpareUser | Self::ToUpdateUser | Self::Newcomer => Self::User,
@@ -118,6 +123,7 @@ impl Kind {
             Self::Repository => "repositories",
             Self::Workflow => "workflows",
             Self::Template => "templates",
+            Self::Comment => "comments",
             Self::Session => "sessions",
             Self::Run => "runs",
             Self::Plan => "plans",

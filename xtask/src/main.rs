@@ -21,6 +21,7 @@ cargo xtask COMMAND
   readme [MARKER]       runs the commands that README.md shows
   fuzz [--short] [TARGET…]  fuzzes the readers of untrusted input (nightly); --help says more
   worlds [OPTION…]      random calls in random worlds, judged by a reference: --calls N, --seed N
+  simulate [OPTION…]    random work, the server killed between, judged by a model: --sequences N, --seed N
   invisible [--pairs N] what is invisible beside what is absent: statements and latencies
   pg -- COMMAND…        runs COMMAND with ELOHIM_TEST_PG naming a throwaway Postgres
 ";
@@ -44,7 +45,7 @@ fn run(command: &str, words: &[String]) -> Result<u8> {
         "readme" => readme::run(words),
         "tidy" => tidy::run(),
         "test" => test::run(words),
-        "worlds" | "invisible" => example::run(command, words),
+        "worlds" | "simulate" | "invisible" => example::run(command, words),
         "help" | "--help" | "-h" => {
             print!("{USAGE}");
             Ok(0)

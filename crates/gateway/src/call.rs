@@ -64,6 +64,9 @@ impl Rpc {
     }
 }
 
+/// Names in one field.
+const NAMES: usize = 200;
+
 /// One call at work.
 pub(crate) struct Call<'a> {
     shared: &'a Shared,
@@ -209,6 +212,20 @@ impl Call<'_> {
         text: &str,
     ) -> Result<Option<Id<K>>, Status> {
         if text.is_empty() { Ok(None) } else { self.name(field, text).map(Some) }
+    }
+
+    /// Names that are needed together; more than anybody could mean are refused unread.
+    pub(crate) fn names<K: Kind>(
+        &self,
+        field: &str,
+        texts: &[String],
+    ) -> Result<Vec<Id<K>>, Status> {
+        if texts.len() > NAMES {
+            let rule = format!("must not have more than {NAMES} names");
+            return Err(self.fail(&InvalidArgs::new(field, rule)));
+        }
+        let names = texts.iter().enumerate();
+        names.map(|(at, text)| self.name(&format!("{field}[{at}]"), text)).collect()
     }
 
     /// What makes a retry safe. A broken `request_id` is an argument like others: it is

@@ -60,7 +60,7 @@ pub fn workflow(stored: Workflow) -> wire::Workflow {
 }
 
 pub fn item_input(given: wire::WorkItem, repository: Option<RepositoryId>) -> Checked<ItemInput> {
-    item::input(given, repository)
+    item::input(given, repository, Vec::new())
 }
 
 pub fn completion(given: wire::CompleteStageRequest) -> Checked<CompleteInput> {

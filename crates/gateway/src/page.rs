@@ -162,6 +162,10 @@ listings! {
     api::workflow::ListTemplatesRequest,
     api::workflow::ListWorkItemsRequest,
     api::workflow::ListTransitionsRequest,
+    api::workflow::ListCommentsRequest,
+    api::workflow::ListQueueRequest,
+    api::workflow::ListMyWorkRequest,
+    api::workflow::ListOverdueRequest,
     api::workflow::ListTriggerFiringsRequest,
     api::audit::ListAuditEventsRequest,
 }

@@ -16,7 +16,7 @@ use events::SharedLimits;
 use permissions::Authorizer;
 use primitives::Clock;
 use tonic::service::Routes;
-use workflow_core::service::{Analytics, Items, Reviews, Templates, Triggers, Workflows};
+use workflow_core::service::{Analytics, Comments, Items, Reviews, Templates, Triggers, Workflows};
 
 use crate::access::{AccessTableError, Methods, Side};
 use crate::call::{Rpc, Shared};
@@ -35,6 +35,7 @@ pub struct Services {
     pub templates: Templates,
     pub items: Items,
     pub reviews: Reviews,
+    pub comments: Comments,
     pub triggers: Triggers,
     pub analytics: Analytics,
     pub repositories: Repositories,

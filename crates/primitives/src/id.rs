@@ -72,6 +72,8 @@ kinds! {
     Event, EventId, "events", "EVENT";
     /// What the agent proposes for an item.
     Recommendation, RecommendationId, "recommendations", "RECOMMENDATION";
+    /// What somebody said about an item.
+    Comment, CommentId, "comments", "COMMENT";
     /// A person's agent context.
     Session, SessionId, "sessions", "SESSION";
     /// Steps proposed by a planner.

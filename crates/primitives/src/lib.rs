@@ -16,11 +16,11 @@ pub use error::{Checked, Classify, ErrorKind, FieldError, InvalidArgs};
 #[doc(hidden)]
 pub use id::NAMES;
 pub use id::{
-    AuditEvent, AuditEventId, CustomRole, Event, EventId, Firing, FiringId, Id, Kind,
-    MalformedName, Patch, PatchId, Plan, PlanId, Recommendation, RecommendationId, Repository,
-    RepositoryId, RoleAssignment, RoleAssignmentId, RoleId, Run, RunId, Session, SessionId, Team,
-    TeamId, Template, TemplateId, Transition, TransitionId, Trigger, TriggerId, User, UserId,
-    Visit, VisitId, WorkItem, WorkItemId, Workflow, WorkflowId,
+    AuditEvent, AuditEventId, Comment, CommentId, CustomRole, Event, EventId, Firing, FiringId, Id,
+    Kind, MalformedName, Patch, PatchId, Plan, PlanId, Recommendation, RecommendationId,
+    Repository, RepositoryId, RoleAssignment, RoleAssignmentId, RoleId, Run, RunId, Session,
+    SessionId, Team, TeamId, Template, TemplateId, Transition, TransitionId, Trigger, TriggerId,
+    User, UserId, Visit, VisitId, WorkItem, WorkItemId, Workflow, WorkflowId,
 };
 pub use page::{DEFAULT_PAGE_SIZE, MAX_PAGE_SIZE, Page, PageAfter, PageRequest};
 pub use tenant::{Tenant, TenantKind};

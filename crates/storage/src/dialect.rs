@@ -3,7 +3,7 @@
 use std::fmt;
 
 use sea_orm::sea_query::{Alias, Expr, LockBehavior, LockType, SelectStatement, SimpleExpr};
-use sea_orm::{DbBackend, SqliteTransactionMode, TransactionOptions};
+use sea_orm::{DbBackend, IsolationLevel, SqliteTransactionMode, TransactionOptions};
 
 /// Which database it is.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -38,6 +38,18 @@ impl Dialect {
             sqlite_transaction_mode: match self {
                 Self::Postgres => None,
                 Self::Sqlite => Some(SqliteTransactionMode::Immediate),
+            },
+            ..TransactionOptions::default()
+        }
+    }
+
+    /// A read transaction whose statements all see the same moment. SQLite's do by themselves,
+    /// from their first statement on.
+    pub(crate) fn snapshot_options(self) -> TransactionOptions {
+        TransactionOptions {
+            isolation_level: match self {
+                Self::Postgres => Some(IsolationLevel::RepeatableRead),
+                Self::Sqlite => None,
             },
             ..TransactionOptions::default()
         }

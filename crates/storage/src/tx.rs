@@ -101,6 +101,20 @@ impl Storage {
         Ok(read)
     }
 
+    /// Begins to read what `scope` sees, as it is at one moment: all statements see the same.
+    pub(crate) async fn snapshot(&self, scope: &Scope) -> Result<Read> {
+        let storage = self.clone();
+        let begun = tokio::spawn(async move {
+            let options = storage.dialect().snapshot_options();
+            let open = storage.reader().begin_with_options(options).await?;
+            Ok::<_, Fault>(Read { open: Some(open), storage })
+        });
+        let read = begun.await.map_err(ended)??;
+        let first = opening(Some(&Reach::of(scope)), true, self.dialect());
+        check_epoch(&read.rows(), &first, scope.epoch()).await?;
+        Ok(read)
+    }
+
     /// Begins to read rows of one owner, for the server itself.
     pub(crate) async fn read_within(&self, reach: &Reach) -> Result<Read> {
         let read = self.begin_read().await?;

@@ -133,6 +133,25 @@ suites! {
         a_run_recommends_once,
         figures_count_one_workflow,
     ;
+    waiting:
+        what_an_item_says_is_saved_at_its_version,
+        items_wait_for_items,
+        what_is_in_hand_is_counted,
+    ;
+    comments:
+        rows_come_back_as_they_were_stored,
+        foreign_rows_look_absent,
+        a_stale_version_saves_nothing,
+        comments_are_paged_oldest_first,
+    ;
+    queues:
+        a_queue_is_by_priority_and_age,
+        held_items_are_by_priority_and_time,
+        overdue_items_are_by_time,
+    ;
+    ledger:
+        records_are_counted_against_each_other,
+    ;
     departures:
         live_runs_are_found_by_person_and_owner,
         cancelled_runs_are_lost_and_told_of,

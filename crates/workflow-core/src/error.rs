@@ -109,6 +109,7 @@ impl Classify for WorkflowError {
             Self::NotFound("TEMPLATE") => "TEMPLATE_NOT_FOUND",
             Self::NotFound("WORK_ITEM") => "WORK_ITEM_NOT_FOUND",
             Self::NotFound("RECOMMENDATION") => "RECOMMENDATION_NOT_FOUND",
+            Self::NotFound("COMMENT") => "COMMENT_NOT_FOUND",
             Self::NotFound("REPOSITORY") => "REPOSITORY_NOT_FOUND",
             Self::NotFound("TEAM") => "TEAM_NOT_FOUND",
             Self::NotFound("USER") => "USER_NOT_FOUND",

@@ -2,13 +2,19 @@
 //!
 //! Every read starts from a [`Scope`]; every save takes a [`Cleared`] row.
 
+mod comments;
 mod definitions;
 mod held;
 mod items;
+mod ledger;
+mod queues;
 
+pub use comments::{CommentStore, CommentTx};
 pub use definitions::{Definitions, DefinitionsTx, STARS, Star};
 pub use held::{HeldBy, HeldItem, HeldItems};
 pub use items::{InHand, ItemTx};
+pub use ledger::LedgerStore;
+pub use queues::{Place, QueueStore};
 
 use async_trait::async_trait;
 use audit::AuditTrail;
@@ -21,7 +27,7 @@ use primitives::{
 use crate::StoreError;
 use crate::model::{
     Firing, ItemMove, ItemState, LockedItem, Recommendation, Transition, TriggerMatch, Visit,
-    WorkItem, Workflow, WorkflowFigures,
+    Wanted, WorkItem, Workflow, WorkflowFigures,
 };
 
 /// Narrows a list of workflows or templates.
@@ -45,7 +51,9 @@ pub struct ItemFilter {
 
 /// Reads, and the way into a transaction. Lists are newest first.
 #[async_trait]
-pub trait WorkflowStore: HeldItems + Definitions + Send + Sync {
+pub trait WorkflowStore:
+    HeldItems + Definitions + CommentStore + LedgerStore + QueueStore + Send + Sync
+{
     /// Opens a transaction that reaches what `scope` sees, in the database as in the types.
     /// Its first statement compares the scope's epoch with the stored one
     /// ([`StoreError::PolicyMoved`] when the stored one is newer).
@@ -102,11 +110,12 @@ pub trait WorkflowStore: HeldItems + Definitions + Send + Sync {
         page: PageRequest,
     ) -> Result<Page<Visible<Firing>>, StoreError>;
 
-    /// Figures of a workflow that the scope sees.
+    /// Figures of a workflow that the scope sees, all of one moment; none of one it does not.
     async fn figures(
         &self,
         scope: &Scope,
         workflow: WorkflowId,
+        wanted: &Wanted,
     ) -> Result<WorkflowFigures, StoreError>;
 
     /// Enabled triggers of live workflows that the event reaches: same tenant, and the
@@ -120,7 +129,9 @@ pub trait WorkflowStore: HeldItems + Definitions + Send + Sync {
 
 /// One transaction. Dropped without [`commit`](Self::commit), it rolls back.
 #[async_trait]
-pub trait WorkflowTx: ItemTx + DefinitionsTx + AuditTrail + Requests + Send {
+pub trait WorkflowTx:
+    ItemTx + DefinitionsTx + CommentTx + AuditTrail + Requests + Send
+{
     /// Loads an item the scope can see, with its definition, and holds it until the end.
     async fn lock_item(
         &mut self,

@@ -159,6 +159,9 @@ pub(super) const ENTRIES: &[Entry] = &[
             ReopenWorkItemRequest { name, request_id, ..Default::default() }.encode_to_vec()
         },
     ),
+    Entry::new("workflow.v1.WorkItemService/ExplainWorkItem", &[on(Kind::Item)], |c| {
+        ExplainWorkItemRequest { name: c.name(0) }.encode_to_vec()
+    }),
     Entry::new("workflow.v1.WorkItemService/ListTransitions", &[on(Kind::Item)], |c| {
         ListTransitionsRequest { parent: c.name(0), page_size: c.page_size(), ..Default::default() }
             .encode_to_vec()
@@ -172,6 +175,44 @@ pub(super) const ENTRIES: &[Entry] = &[
         }
         .encode_to_vec()
     }),
+    Entry::new("workflow.v1.WorkItemService/AddComment", &[on(Kind::Item)], |c| {
+        let comment = Comment { text: "Mind the step".into(), ..Default::default() };
+        AddCommentRequest { parent: c.name(0), comment: Some(comment), request_id: c.request_id() }
+            .encode_to_vec()
+    }),
+    Entry::new("workflow.v1.WorkItemService/ListComments", &[on(Kind::Item)], |c| {
+        ListCommentsRequest { parent: c.name(0), page_size: c.page_size(), ..Default::default() }
+            .encode_to_vec()
+    }),
+    Entry::new("workflow.v1.WorkItemService/ListQueue", &[on(Kind::Workflow)], |c| {
+        ListQueueRequest { parent: c.name(0), page_size: c.page_size(), ..Default::default() }
+            .encode_to_vec()
+    }),
+    Entry::new("workflow.v1.WorkItemService/ListMyWork", &[], |c| {
+        ListMyWorkRequest { page_size: c.page_size(), ..Default::default() }.encode_to_vec()
+    })
+    .never_denied("everybody may look at what is their own")
+    .never_not_found("it names nothing"),
+    Entry::new("workflow.v1.WorkItemService/ListOverdue", &[], |c| {
+        ListOverdueRequest { page_size: c.page_size(), ..Default::default() }.encode_to_vec()
+    })
+    .never_denied("what is not held is left out")
+    .never_not_found("it names nothing"),
+    Entry::new("workflow.v1.WorkItemService/UpdateComment", &[on(Kind::ToUpdateComment)], |c| {
+        let (name, etag) = (c.name(0), c.etag(0));
+        let comment = Comment { name, etag, text: "Rather".into(), ..Default::default() };
+        UpdateCommentRequest {
+            comment: Some(comment),
+            update_mask: Some(prost_types::FieldMask { paths: vec!["text".into()] }),
+            request_id: c.request_id(),
+            ..Default::default()
+        }
+        .encode_to_vec()
+    }),
+    Entry::new("workflow.v1.WorkItemService/DeleteComment", &[on(Kind::SpareComment)], |c| {
+        DeleteCommentRequest { name: c.name(0), request_id: c.request_id(), ..Default::default() }
+            .encode_to_vec()
+    }),
     Entry::new("workflow.v1.EventService/ListTriggerFirings", &[on(Kind::Workflow)], |c| {
         ListTriggerFiringsRequest {
             parent: c.name(0),
@@ -180,8 +221,11 @@ pub(super) const ENTRIES: &[Entry] = &[
         }
         .encode_to_vec()
     }),
+    Entry::new("workflow.v1.AnalyticsService/VerifyLedger", &[on(Kind::Workflow)], |c| {
+        VerifyLedgerRequest { name: c.name(0) }.encode_to_vec()
+    }),
     Entry::new("workflow.v1.AnalyticsService/GetWorkflowAnalytics", &[on(Kind::Workflow)], |c| {
-        GetWorkflowAnalyticsRequest { name: c.name(0) }.encode_to_vec()
+        GetWorkflowAnalyticsRequest { name: c.name(0), ..Default::default() }.encode_to_vec()
     }),
 ];
 

@@ -47,9 +47,10 @@ pub(super) fn everything() -> Result<Built> {
     Ok(Built { program, tests })
 }
 
-/// Builds all targets of the workspace; the path of one of its programs.
-pub(crate) fn program(kind: &str, name: &str) -> Result<PathBuf> {
-    found(&build()?, kind, name)
+/// Builds all targets of the workspace; the paths of an example and of the product's program.
+pub(crate) fn programs(example: &str) -> Result<(PathBuf, PathBuf)> {
+    let artifacts = build()?;
+    Ok((found(&artifacts, "example", example)?, found(&artifacts, "bin", PROGRAM)?))
 }
 
 fn build() -> Result<Vec<Artifact>> {

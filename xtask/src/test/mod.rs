@@ -16,10 +16,10 @@ use crate::pg::{Cluster, URL_VARIABLE};
 use crate::{exit_code, workspace};
 use build::Built;
 
-pub(crate) use build::program;
+pub(crate) use build::programs;
 
 /// The variable by which crash tests learn which program to start as a child.
-const PROGRAM_VARIABLE: &str = "ELOHIM_BIN";
+pub(crate) const PROGRAM_VARIABLE: &str = "ELOHIM_BIN";
 /// Selects all targets of all packages; doc tests are run on their own.
 const SELECTION: [&str; 2] = ["--workspace", "--locked"];
 

@@ -69,6 +69,8 @@ fn stage_input(faults: &mut Faults, at: usize, given: wire::Stage) -> StageInput
         agent_model_hint: given.agent_model_hint,
         agent_output,
         agent_auto_apply: given.agent_auto_apply,
+        wip_limit: given.wip_limit,
+        wip_limit_per_person: given.wip_limit_per_person,
     }
 }
 
@@ -209,6 +211,8 @@ pub(super) fn stage(stage: Stage) -> wire::Stage {
         agent_model_hint: stage.agent_model_hint,
         agent_output: if stage.kind.runs_agent() { output(stage.agent_output) } else { 0 },
         agent_auto_apply: stage.auto_apply_set_by.is_some(),
+        wip_limit: int(stage.wip_limit),
+        wip_limit_per_person: int(stage.wip_limit_per_person),
     }
 }
 

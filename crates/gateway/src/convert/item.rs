@@ -1,11 +1,11 @@
 //! Work items, their history, and what was asked of them.
 
 use api::workflow as wire;
-use primitives::{Checked, InvalidArgs, RepositoryId, UserId};
+use primitives::{Checked, InvalidArgs, RepositoryId, UserId, WorkItemId};
 use workflow_core::model::{ItemState, Priority, StageId, Transition, Verdict};
 use workflow_core::service::{
-    AgentEvent, CompleteInput, ItemChanges, ItemInput, ItemView, NoteInput, ReturnInput,
-    ReviewInput,
+    AgentEvent, CompleteInput, Explanation, ItemChanges, ItemInput, ItemView, NoteInput,
+    ReturnInput, ReviewInput,
 };
 
 use super::faults::Faults;
@@ -13,7 +13,11 @@ use super::scalar::{etag, given_time, int, name, optional_time, time, version};
 use super::{json, mask, recommendation};
 
 /// An item to create, apart from the names in it.
-pub(crate) fn input(item: wire::WorkItem, repository: Option<RepositoryId>) -> Checked<ItemInput> {
+pub(crate) fn input(
+    item: wire::WorkItem,
+    repository: Option<RepositoryId>,
+    blocked_by: Vec<WorkItemId>,
+) -> Checked<ItemInput> {
     let mut faults = Faults::default();
     let input = ItemInput {
         title: item.title,
@@ -23,6 +27,7 @@ pub(crate) fn input(item: wire::WorkItem, repository: Option<RepositoryId>) -> C
         data: faults.take(json::object("work_item.data", item.data)),
         repository,
         external_id: item.external_id,
+        blocked_by,
         due_at: faults.take(given_time("work_item.due_time", item.due_time.as_ref())),
     };
     faults.or(input)
@@ -56,13 +61,23 @@ pub(crate) fn way_back(request: wire::ReturnWorkItemRequest) -> ReturnInput {
 }
 
 /// What callers may change of an item.
-const CHANGEABLE: [&str; 8] =
-    ["title", "description", "priority", "tags", "data", "repository", "external_id", "due_time"];
+const CHANGEABLE: [&str; 9] = [
+    "title",
+    "description",
+    "priority",
+    "tags",
+    "data",
+    "repository",
+    "external_id",
+    "due_time",
+    "blocked_by",
+];
 
 /// The fields of an item that the mask names.
 pub(crate) fn changes(
     request: wire::UpdateWorkItemRequest,
     repository: Option<RepositoryId>,
+    blocked_by: Vec<WorkItemId>,
 ) -> Checked<ItemChanges> {
     let paths = mask::paths(request.update_mask.as_ref(), &CHANGEABLE)?;
     let item = request.work_item.unwrap_or_default();
@@ -78,6 +93,7 @@ pub(crate) fn changes(
         repository: named("repository").then_some(repository),
         external_id: named("external_id").then_some(item.external_id),
         due_at: named("due_time").then(|| faults.take(due)),
+        blocked_by: named("blocked_by").then_some(blocked_by),
         etag: version(&item.etag),
     };
     faults.or(changes)
@@ -169,7 +185,22 @@ pub(crate) fn item(view: ItemView) -> wire::WorkItem {
         reference,
         external_id: item.external_id.unwrap_or_default(),
         due_time: optional_time(item.due_at),
+        blocked_by: item.blocked_by.iter().map(WorkItemId::to_string).collect(),
         block_reason: item.block.map_or_else(String::new, |block| block.reason),
+    }
+}
+
+/// Why an item is where it is.
+pub(crate) fn explanation(known: Explanation) -> wire::ExplainWorkItemResponse {
+    let because = known.because.into_iter().map(|because| wire::Because {
+        code: because.code.to_owned(),
+        message: because.message,
+        work_items: because.items.iter().map(WorkItemId::to_string).collect(),
+    });
+    wire::ExplainWorkItemResponse {
+        because: because.collect(),
+        may_claim: known.may_claim,
+        work_item: Some(item(known.item)),
     }
 }
 

@@ -3,6 +3,7 @@
 
 pub(crate) mod admin;
 pub(crate) mod audit;
+pub(crate) mod comment;
 pub(crate) mod context;
 pub(crate) mod definition;
 pub(crate) mod directory;
@@ -11,6 +12,7 @@ pub(crate) mod faults;
 pub(crate) mod figures;
 pub(crate) mod item;
 pub(crate) mod json;
+pub(crate) mod ledger;
 pub(crate) mod mask;
 pub(crate) mod owner;
 pub(crate) mod parameter;

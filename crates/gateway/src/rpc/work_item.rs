@@ -3,12 +3,20 @@
 use api::agent::Run;
 use api::workflow::work_item_service_server::WorkItemService;
 use api::workflow::{
+    AddCommentRequest, Comment, DeleteCommentRequest, ListCommentsRequest, ListCommentsResponse,
+    UpdateCommentRequest,
+};
+use api::workflow::{
     AssignWorkItemRequest, BlockWorkItemRequest, CancelWorkItemRequest, ClaimWorkItemRequest,
-    CompleteStageRequest, CreateWorkItemRequest, FailWorkItemRequest, GetWorkItemRequest,
-    ListTransitionsRequest, ListTransitionsResponse, ListWorkItemsRequest, ListWorkItemsResponse,
-    ReleaseWorkItemRequest, ReopenWorkItemRequest, RerunAgentAssistRequest, ReturnWorkItemRequest,
-    ReviewRecommendationRequest, StartWorkItemRequest, UnblockWorkItemRequest,
-    UpdateWorkItemRequest, WorkItem,
+    CompleteStageRequest, CreateWorkItemRequest, ExplainWorkItemRequest, ExplainWorkItemResponse,
+    FailWorkItemRequest, GetWorkItemRequest, ListTransitionsRequest, ListTransitionsResponse,
+    ListWorkItemsRequest, ListWorkItemsResponse, ReleaseWorkItemRequest, ReopenWorkItemRequest,
+    RerunAgentAssistRequest, ReturnWorkItemRequest, ReviewRecommendationRequest,
+    StartWorkItemRequest, UnblockWorkItemRequest, UpdateWorkItemRequest, WorkItem,
+};
+use api::workflow::{
+    ListMyWorkRequest, ListMyWorkResponse, ListOverdueRequest, ListOverdueResponse,
+    ListQueueRequest, ListQueueResponse,
 };
 use permissions::{CodeUse, Grant, ItemsCreate, ItemsEdit, ItemsManage, WorkflowsView};
 use tonic::{Request, Response, Status};
@@ -29,7 +37,8 @@ impl WorkItemService for Rpc {
         let given = request.work_item.unwrap_or_default();
         let workflow = call.name("work_item.workflow", &given.workflow)?;
         let repository = call.optional_name("work_item.repository", &given.repository)?;
-        let input = retry.and(item::input(given, repository));
+        let blocked_by = call.names("work_item.blocked_by", &given.blocked_by)?;
+        let input = retry.and(item::input(given, repository, blocked_by));
         let (retry, input) = (&retry, &input);
         let made = call
             .run(|grant: Grant<ItemsCreate>| async move {
@@ -245,8 +254,10 @@ impl WorkItemService for Rpc {
         let given = request.work_item.as_ref().map_or(("", ""), |g| (&g.name, &g.repository));
         let id = call.name("work_item.name", given.0)?;
         let repository = call.optional_name("work_item.repository", given.1)?;
+        let named = request.work_item.as_ref().map_or(&[][..], |given| &given.blocked_by);
+        let blocked_by = call.names("work_item.blocked_by", named)?;
         let retry = call.retry(&request.request_id, &request);
-        let input = retry.and(item::changes(request, repository));
+        let input = retry.and(item::changes(request, repository, blocked_by));
         let (retry, input) = (&retry, &input);
         let updated = call
             .run(|by: Grant<ItemsEdit>| async move {
@@ -255,6 +266,20 @@ impl WorkItemService for Rpc {
             })
             .await?;
         Ok(Response::new(item::item(updated)))
+    }
+
+    async fn explain_work_item(
+        &self,
+        request: Request<ExplainWorkItemRequest>,
+    ) -> Result<Response<ExplainWorkItemResponse>, Status> {
+        let call = self.call(&request)?;
+        let id = call.name("name", &request.get_ref().name)?;
+        let known = call
+            .run(|grant: Grant<WorkflowsView>| async move {
+                self.services().items.explain(&grant, id).await
+            })
+            .await?;
+        Ok(Response::new(item::explanation(known)))
     }
 
     async fn list_transitions(
@@ -315,5 +340,54 @@ impl WorkItemService for Rpc {
             })
             .await?;
         Ok(Response::new(run::run(queued, self.0.clock.now())))
+    }
+
+    async fn add_comment(
+        &self,
+        request: Request<AddCommentRequest>,
+    ) -> Result<Response<Comment>, Status> {
+        self.adds_comment(&request).await
+    }
+
+    async fn list_comments(
+        &self,
+        request: Request<ListCommentsRequest>,
+    ) -> Result<Response<ListCommentsResponse>, Status> {
+        self.lists_comments(&request).await
+    }
+
+    async fn update_comment(
+        &self,
+        request: Request<UpdateCommentRequest>,
+    ) -> Result<Response<Comment>, Status> {
+        self.updates_comment(&request).await
+    }
+
+    async fn delete_comment(
+        &self,
+        request: Request<DeleteCommentRequest>,
+    ) -> Result<Response<Comment>, Status> {
+        self.deletes_comment(&request).await
+    }
+
+    async fn list_queue(
+        &self,
+        request: Request<ListQueueRequest>,
+    ) -> Result<Response<ListQueueResponse>, Status> {
+        self.lists_queue(&request).await
+    }
+
+    async fn list_my_work(
+        &self,
+        request: Request<ListMyWorkRequest>,
+    ) -> Result<Response<ListMyWorkResponse>, Status> {
+        self.lists_my_work(&request).await
+    }
+
+    async fn list_overdue(
+        &self,
+        request: Request<ListOverdueRequest>,
+    ) -> Result<Response<ListOverdueResponse>, Status> {
+        self.lists_overdue(&request).await
     }
 }

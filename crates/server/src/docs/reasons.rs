@@ -27,6 +27,7 @@ reasons! {
     "AUTO_APPLY_REFUSED" "run" "a guard of auto-apply said no; it is named" "let a person apply the change";
     "BRANCH_MOVED" "FAILED_PRECONDITION" "the mirror's branch is not where it was expected, or its files changed since" "look at the patch's branch";
     "CERTIFICATE_TAKEN" "FAILED_PRECONDITION" "another service account has the certificate_name" "see ListUsers";
+    "COMMENT_NOT_FOUND" "NOT_FOUND" "no such comment, deleted, or not visible" "see ListComments";
     "COMPRESSION_NOT_SUPPORTED" "UNIMPLEMENTED" "the message is compressed in a way the server does not read" "send it uncompressed or with gzip";
     "CONCURRENT_CHANGE" "ABORTED" "somebody else was faster" "try again";
     "DATABASE_UNAVAILABLE" "UNAVAILABLE" "the database does not answer" "try again after the time in RetryInfo";
@@ -59,6 +60,7 @@ reasons! {
     "MODEL_REFUSED" "FAILED_PRECONDITION" "the model endpoint refused the request" "look at key, model name and limits";
     "MODEL_UNAVAILABLE" "UNAVAILABLE" "the model endpoint does not answer" "try again";
     "NOT_ASSIGNEE" "FAILED_PRECONDITION" "the stage or the item is somebody else's" "ask the assignee";
+    "NOT_AUTHOR" "FAILED_PRECONDITION" "somebody else wrote the comment" "ask its author";
     "NOT_FOUND" "NOT_FOUND" "the resource does not exist, or is not visible" "look at the name";
     "NO_ENGINE" "run" "no coding engine could carry out the plan" "apply a diff";
     "NO_PATCH" "FAILED_PRECONDITION" "there is neither a diff nor an engine that could make one" "send a diff or edits";

@@ -24,7 +24,7 @@ use secrecy::ExposeSecret;
 use storage::Storage;
 use worker::{Settings, Worker, WorkerParts};
 use workflow_core::service::{
-    Analytics, Departures, Items, Reviews, Templates, Triggers, Workflows,
+    Analytics, Comments, Departures, Items, Reviews, Templates, Triggers, Workflows,
 };
 
 use super::StartError;
@@ -114,8 +114,9 @@ impl Domain {
             templates: Self::templates(&self.storage),
             items: self.items(),
             reviews: Reviews::new(self.items()),
+            comments: Comments::new(self.items()),
             triggers: self.triggers(),
-            analytics: Analytics::new(store.clone()),
+            analytics: Analytics::new(store.clone(), self.clock.clone()),
             repositories: Repositories::new(deps(), roots),
             sessions: Sessions::new(deps()),
             planning: Planning::new(deps()),

@@ -8,6 +8,7 @@
 
 pub mod agent;
 pub mod audit;
+pub mod comment;
 pub mod directory;
 pub mod events;
 pub mod item;

@@ -66,10 +66,20 @@ impl Storage {
         scope: &Scope,
         items: &[ItemRow],
     ) -> Result<HashMap<Key, Arc<Definition>>> {
+        let keys = items.iter().map(|row| (row.item.workflow_id, row.item.revision));
+        self.definitions_of(read, scope, keys.collect()).await
+    }
+
+    /// The definitions of these workflows' revisions.
+    pub(super) async fn definitions_of(
+        &self,
+        read: &Read,
+        scope: &Scope,
+        keys: Vec<Key>,
+    ) -> Result<HashMap<Key, Arc<Definition>>> {
         let mut pinned = HashMap::new();
         let mut missing = Vec::new();
-        for row in items {
-            let key = (row.item.workflow_id, row.item.revision);
+        for key in keys {
             if pinned.contains_key(&key) || missing.contains(&key) {
                 continue;
             }

@@ -15,7 +15,7 @@ use crate::row::tenant;
 use crate::visibility::{column, constant, owned};
 
 const COLUMNS: [&str; 3] = ["id", "tenant_kind", "tenant_id"];
-const HELD: [&str; 3] = ["CLAIMED", "IN_PROGRESS", "BLOCKED"];
+pub(super) const HELD: [&str; 3] = ["CLAIMED", "IN_PROGRESS", "BLOCKED"];
 
 /// By the function of the schema.
 fn through_door(held: &HeldBy) -> SelectStatement {

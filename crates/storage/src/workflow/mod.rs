@@ -1,18 +1,22 @@
 //! Workflows, items and their figures: the port of `workflow-core`.
 
+mod comment;
 mod convert;
 mod definitions;
 mod figures;
 mod held;
 mod items;
+mod ledger;
 mod lock;
 mod query;
+mod queues;
 mod resolve;
 mod revisions;
 mod runs;
 mod save;
 mod stars;
 mod transfer;
+mod snapshot;
 mod trigger;
 mod visit;
 mod waiting;
@@ -27,7 +31,7 @@ use sea_orm::{ConnectionTrait, FromQueryResult};
 use uuid::Uuid;
 use workflow_core::StoreError;
 use workflow_core::model::{
-    Firing, LockedItem, Transition, TriggerMatch, Workflow, WorkflowFigures,
+    Firing, LockedItem, Transition, TriggerMatch, Wanted, Workflow, WorkflowFigures,
 };
 use workflow_core::store::{ItemFilter, WorkflowFilter, WorkflowStore, WorkflowTx};
 
@@ -222,8 +226,13 @@ impl WorkflowStore for Storage {
         Ok(self.firing_page(scope, workflow, page).await?)
     }
 
-    async fn figures(&self, scope: &Scope, workflow: WorkflowId) -> Answer<WorkflowFigures> {
-        Ok(self.figures_of(scope, workflow).await?)
+    async fn figures(
+        &self,
+        scope: &Scope,
+        workflow: WorkflowId,
+        wanted: &Wanted,
+    ) -> Answer<WorkflowFigures> {
+        Ok(self.figures_of(scope, workflow, wanted).await?)
     }
 
     async fn triggers_for(&self, event: &EventRecord, limit: usize) -> Answer<Vec<TriggerMatch>> {

@@ -108,7 +108,7 @@ fn live_run() -> SelectStatement {
         .to_owned()
 }
 
-fn items(scope: &Scope) -> SelectStatement {
+pub(super) fn items(scope: &Scope) -> SelectStatement {
     let workflow = same_tenant("workflow", "work_item")
         .add(column("workflow", "id").eq(column("work_item", "workflow_id")));
     work_item::Entity::find()

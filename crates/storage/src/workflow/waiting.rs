@@ -1,6 +1,5 @@
 //! What waits for what: places at a stage, items for other items, runs for their item.
 
-use permissions::Cleared;
 use primitives::{Tenant, UserId, WorkItemId, WorkflowId};
 use sea_orm::sea_query::{
     CommonTableExpression, Expr, Func, Query, SelectStatement, SimpleExpr, UnionType,

@@ -13,7 +13,9 @@ use serde_json::json;
 use storage::Storage;
 use testkit::conformance::{Stand, values};
 use testkit::database::Backend;
-use workflow_core::model::{ItemMove, ItemState, StageId, Visit, VisitEnd, VisitOutcome, WorkItem};
+use workflow_core::model::{
+    ItemMove, ItemState, StageId, Visit, VisitEnd, VisitOutcome, Wanted, WorkItem,
+};
 use workflow_core::store::{ItemFilter, WorkflowFilter, WorkflowStore, WorkflowTx};
 
 use super::open;
@@ -136,7 +138,7 @@ get item: 2
 list items, definition unknown: 3
 list items: 2
 list transitions: 2
-figures: 3
+figures: 5
 ";
 
 const SQLITE: &str = "\
@@ -150,7 +152,7 @@ get item: 2
 list items, definition unknown: 3
 list items: 2
 list transitions: 2
-figures: 3
+figures: 5
 ";
 
 testkit::on_both! {
@@ -189,7 +191,7 @@ testkit::on_both! {
         counts.table += &new.table;
         counts.of("list items", storage.list_items(&scope, &filter, page)).await;
         counts.of("list transitions", storage.list_transitions(&scope, item.id, page)).await;
-        counts.of("figures", storage.figures(&scope, workflow.id)).await;
+        counts.of("figures", storage.figures(&scope, workflow.id, &Wanted::WHOLE)).await;
 
         let pinned = if db.backend() == Backend::Postgres { POSTGRES } else { SQLITE };
         assert_eq!(counts.table, pinned);

@@ -12,7 +12,7 @@ use storage::{Storage, StorageOptions};
 use testkit::conformance::values;
 use testkit::database::{Backend, TestDb};
 use workflow_core::StoreError;
-use workflow_core::model::{ItemMove, WorkItem, Workflow};
+use workflow_core::model::{ItemMove, Wanted, WorkItem, Workflow};
 use workflow_core::store::{ItemFilter, WorkflowFilter, WorkflowStore};
 
 use super::{open, raw, stand_over};
@@ -191,7 +191,7 @@ testkit::on_both! {
             storage.list_items(&scope, &ItemFilter::default(), page),
             storage.list_transitions(&scope, item.id, page),
             storage.list_firings(&scope, workflow.id, page),
-            storage.figures(&scope, workflow.id),
+            storage.figures(&scope, workflow.id, &Wanted::WHOLE),
             WorkflowStore::begin(&storage, &scope),
         );
     }

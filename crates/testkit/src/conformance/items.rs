@@ -9,7 +9,7 @@ use serde_json::json;
 use workflow_core::StoreError;
 use workflow_core::model::{
     ItemMove, ItemState, LockedItem, Recommendation, StageId, Transition, Verdict, Visit, VisitEnd,
-    VisitOutcome, WorkItem, Workflow,
+    VisitOutcome, Wanted, WorkItem, Workflow,
 };
 use workflow_core::store::ItemFilter;
 
@@ -31,7 +31,7 @@ async fn read(stand: &Stand, user: UserId, id: WorkItemId) -> Option<Visible<Loc
 }
 
 /// The item as stored, cleared with a change of it.
-async fn changed(
+pub(super) async fn changed(
     stand: &Stand,
     user: UserId,
     id: WorkItemId,
@@ -135,7 +135,7 @@ pub async fn a_move_is_stored_whole(stand: Stand) {
     assert_eq!(moves.items.len(), 2, "oldest first");
     assert_eq!(*moves.items[1], step.transition);
 
-    let figures = stand.ports.workflows.figures(&scope, workflow.id).await.unwrap();
+    let figures = stand.ports.workflows.figures(&scope, workflow.id, &Wanted::WHOLE).await.unwrap();
     let stage = |id: &str| {
         let found = figures.stages.iter().find(|(stage, _)| stage.0 == id);
         found.map(|(_, figures)| figures.clone()).expect("a stage with a stay")
@@ -143,8 +143,8 @@ pub async fn a_move_is_stored_whole(stand: Stand) {
     let (intake, assist) = (stage("intake"), stage("assist"));
     assert_eq!((intake.entered, intake.completed, intake.in_stage_now), (1, 1, 0));
     assert_eq!((assist.entered, assist.completed, assist.in_stage_now), (1, 0, 1));
-    assert_eq!(intake.mean_seconds, Some(10.0));
-    assert_eq!(assist.mean_seconds, None);
+    assert_eq!((intake.lengths.count, intake.lengths.mean), (1, 10.0));
+    assert_eq!(assist.lengths.count, 0);
 }
 
 /// A save conditional on an older version changes nothing, of the item or beside it.
@@ -363,14 +363,15 @@ pub async fn figures_count_one_workflow(stand: Stand) {
     save(&stand, &ItemMove { item: done, transition, left: Some(end), entered: None }).await;
 
     let scope = stand.scope(stand.bob);
-    let figures = stand.ports.workflows.figures(&scope, workflow.id).await.unwrap();
+    let figures = stand.ports.workflows.figures(&scope, workflow.id, &Wanted::WHOLE).await.unwrap();
     assert_eq!((figures.total, figures.completed, figures.in_progress), (2, 1, 1));
     assert_eq!((figures.cancelled, figures.failed), (0, 0));
-    assert_eq!(figures.mean_cycle_seconds, Some(60.0));
+    assert_eq!((figures.cycle.count, figures.cycle.mean), (1, 60.0));
     let intake = &figures.stages.iter().find(|(id, _)| id.0 == "intake").unwrap().1;
     assert_eq!((intake.entered, intake.in_stage_now, intake.left_otherwise), (2, 1, 0));
-    assert_eq!(intake.mean_seconds, Some(30.0));
+    assert_eq!(intake.lengths.mean, 30.0);
     let foreign = stand.scope(stand.dave);
-    let nothing = stand.ports.workflows.figures(&foreign, workflow.id).await.unwrap();
+    let nothing =
+        stand.ports.workflows.figures(&foreign, workflow.id, &Wanted::WHOLE).await.unwrap();
     assert_eq!((nothing.total, nothing.stages.len()), (0, 0));
 }

@@ -9,19 +9,23 @@
 
 pub mod agent;
 pub mod definitions;
+pub mod comments;
 pub mod departures;
 pub mod directory;
 pub mod directory_lists;
 pub mod items;
+pub mod ledger;
 pub mod limits;
 pub mod outbox;
 pub mod people;
+pub mod queues;
 pub mod records;
 pub mod requests;
 pub mod roles;
 pub mod runs;
 pub mod transactions;
 pub mod values;
+pub mod waiting;
 pub mod workflows;
 
 use std::sync::Arc;

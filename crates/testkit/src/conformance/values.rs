@@ -239,6 +239,8 @@ fn stage(id: &str, kind: StageType, next: Option<&str>, person: UserId) -> Stage
         agent_model_hint: "small".into(),
         agent_output: AgentOutput::Plan,
         auto_apply_set_by: kind.runs_agent().then_some(person),
+        wip_limit: 0,
+        wip_limit_per_person: 0,
     }
 }
 

@@ -7,7 +7,7 @@ use primitives::{
     EventId, FiringId, Id, PageRequest, RepositoryId, TemplateId, Tenant, UserId, WorkflowId,
 };
 use workflow_core::StoreError;
-use workflow_core::model::{Firing, FiringOutcome, TemplateSource, WorkItem, Workflow};
+use workflow_core::model::{Firing, FiringOutcome, TemplateSource, Wanted, WorkItem, Workflow};
 use workflow_core::store::WorkflowFilter;
 
 use super::agent::{assert_newest_first, repository};
@@ -122,7 +122,7 @@ async fn seen(
     [
         by_name,
         locked,
-        store.figures(&scope, shared.id).await.unwrap().total == 1,
+        store.figures(&scope, shared.id, &Wanted::WHOLE).await.unwrap().total == 1,
         !store.list_firings(&scope, shared.id, page).await.unwrap().items.is_empty(),
         store.get_template(&scope, template).await.unwrap().is_some(),
         store.get_workflow(&scope, own).await.unwrap().is_some(),

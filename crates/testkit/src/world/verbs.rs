@@ -204,7 +204,8 @@ impl Person {
     }
 
     pub async fn sees_analytics(&self, workflow: &str) -> Answer<WorkflowAnalytics> {
-        let request = GetWorkflowAnalyticsRequest { name: workflow.to_owned() };
+        let request =
+            GetWorkflowAnalyticsRequest { name: workflow.to_owned(), ..Default::default() };
         self.analytics().get_workflow_analytics(request).await.map(Response::into_inner)
     }
 

@@ -107,6 +107,12 @@ pub struct Stage {
     pub agent_output: AgentOutput,
     /// Who allowed auto-apply here; `None` is off. He must still hold the rights when it happens.
     pub auto_apply_set_by: Option<UserId>,
+    /// Items in hand here at once; 0 is no limit.
+    #[serde(default)]
+    pub wip_limit: u32,
+    /// Of these, one person's; 0 is no limit.
+    #[serde(default)]
+    pub wip_limit_per_person: u32,
 }
 
 /// What makes an event create an item.

@@ -3,7 +3,7 @@
 //! These types can hold everything the wire can say, also what is refused: the judging, with
 //! one list of all faults, happens in `model::validate` after the caller's rights are known.
 
-use primitives::{RepositoryId, Timestamp};
+use primitives::{RepositoryId, Timestamp, WorkItemId};
 
 use serde::{Deserialize, Serialize};
 
@@ -76,6 +76,12 @@ pub struct StageInput {
     pub agent_output: AgentOutput,
     #[serde(skip_serializing_if = "is_default")]
     pub agent_auto_apply: bool,
+    /// 0 is no limit.
+    #[serde(skip_serializing_if = "is_default")]
+    pub wip_limit: i32,
+    /// 0 is no limit.
+    #[serde(skip_serializing_if = "is_default")]
+    pub wip_limit_per_person: i32,
 }
 
 /// Who may claim, as asked for.
@@ -136,6 +142,8 @@ pub struct ItemInput {
     /// Empty: none.
     pub external_id: String,
     pub due_at: Option<Timestamp>,
+    /// Of the same owner.
+    pub blocked_by: Vec<WorkItemId>,
 }
 
 /// What is to be changed of an item; `None` leaves it as it is.
@@ -152,6 +160,8 @@ pub struct ItemChanges {
     /// Empty takes it away.
     pub external_id: Option<String>,
     pub due_at: Option<Option<Timestamp>>,
+    /// In the place of what it waited for before.
+    pub blocked_by: Option<Vec<WorkItemId>>,
     /// Required: `None` is refused.
     pub etag: Etag,
 }

@@ -2,12 +2,15 @@
 
 mod analytics;
 mod change;
+mod comment;
 pub mod condition;
 pub mod data;
+pub mod days;
 mod definition;
 mod input;
 mod item;
 pub mod parameters;
+mod ledger;
 pub mod proposal;
 mod publish;
 mod recommendation;
@@ -18,8 +21,12 @@ mod update;
 pub mod validate;
 mod workflow;
 
-pub use analytics::{StageFigures, WorkflowFigures};
+pub use analytics::{
+    DayFigures, FiguresInput, Lengths, Period, StageFigures, Wanted, WorkflowFigures,
+};
 pub use change::{Change, Move};
+pub use comment::{Comment, CommentChange};
+pub use days::{Days, Offset};
 pub use definition::{
     AgentOutput, Assignment, Definition, Stage, StageId, StageRoute, StageType, Trigger,
 };
@@ -32,6 +39,7 @@ pub use item::{
     VisitOutcome, WorkItem,
 };
 pub use parameters::{Parameter, ParameterType};
+pub use ledger::{Ledger, LedgerRule, Recount, StageLedger, Violation};
 pub use proposal::RunResult;
 pub use publish::{ParameterInput, PublishInput};
 pub use recommendation::{

@@ -67,6 +67,8 @@ impl StageInput {
             agent_model_hint,
             agent_output,
             auto_apply_set_by,
+            wip_limit,
+            wip_limit_per_person,
         } = stage.clone();
         let assignment = match assignment {
             Assignment::Anyone => AssignmentInput::Anyone,
@@ -92,6 +94,8 @@ impl StageInput {
             agent_model_hint,
             agent_output: if kind.runs_agent() { agent_output } else { AgentOutput::Plan },
             agent_auto_apply: auto_apply_set_by.is_some(),
+            wip_limit: i32::try_from(wip_limit).unwrap_or(i32::MAX),
+            wip_limit_per_person: i32::try_from(wip_limit_per_person).unwrap_or(i32::MAX),
         }
     }
 }

@@ -112,6 +112,8 @@ fn fields(older: &Stage, newer: &Stage) -> Vec<&'static str> {
         agent_model_hint,
         agent_output,
         auto_apply_set_by,
+        wip_limit,
+        wip_limit_per_person,
     } = older;
     let compared = [
         ("display_name", *display_name == newer.display_name),
@@ -122,6 +124,8 @@ fn fields(older: &Stage, newer: &Stage) -> Vec<&'static str> {
         ("agent_target_path", *agent_target_path == newer.agent_target_path),
         ("agent_model_hint", *agent_model_hint == newer.agent_model_hint),
         ("agent_output", *agent_output == newer.agent_output),
+        ("wip_limit", *wip_limit == newer.wip_limit),
+        ("wip_limit_per_person", *wip_limit_per_person == newer.wip_limit_per_person),
         ("agent_auto_apply", *auto_apply_set_by == newer.auto_apply_set_by),
     ];
     compared.into_iter().filter(|(_, same)| !same).map(|(name, _)| name).collect()
@@ -152,6 +156,8 @@ mod tests {
             agent_model_hint: String::new(),
             agent_output: AgentOutput::Plan,
             auto_apply_set_by: None,
+            wip_limit: 0,
+            wip_limit_per_person: 0,
         }
     }
 

@@ -1,6 +1,6 @@
 //! Who may move an item, and when: the refusals of state and person.
 
-use permissions::{Grant, ItemsEdit, ItemsManage, Permission};
+use permissions::{Caller, Grant, ItemsEdit, ItemsManage, Permission};
 use primitives::Tenant;
 
 use super::{Etag, expect_version};
@@ -26,14 +26,18 @@ pub(super) fn next_stage<'a>(
 }
 
 pub(super) fn may_claim(grant: &Grant<ItemsEdit>, row: &LockedItem, stage: &Stage) -> bool {
+    may_claim_at(grant.caller(), row.item.tenant, stage)
+}
+
+/// Whether a stage's assignment lets the caller claim what waits there.
+pub(super) fn may_claim_at(caller: &Caller, tenant: Tenant, stage: &Stage) -> bool {
     match &stage.assignment {
         Assignment::Anyone => true,
-        Assignment::User(user) => *user == grant.user(),
-        Assignment::Role(role) => grant
-            .caller()
+        Assignment::User(user) => *user == caller.user(),
+        Assignment::Role(role) => caller
             .teams()
             .iter()
-            .filter(|held| Tenant::Team(held.team) == row.item.tenant)
+            .filter(|held| Tenant::Team(held.team) == tenant)
             .any(|held| held.holds(role)),
     }
 }

@@ -18,6 +18,7 @@ use super::item_rules::refuse_manual;
 use super::pauses::{refuse_new_items, refuse_work};
 use super::update_item::free_external_id;
 use super::view::admitted;
+use super::waiting::{refuse_full, refuse_unknown, refuse_waiting, save_blockers};
 use super::workflows::gone_or;
 use super::{
     CompleteInput, Etag, ItemInput, ItemView, create_item, expect_version, remember, replayed,
@@ -74,6 +75,8 @@ impl Items {
             return Err(WorkflowError::NotFound("REPOSITORY"));
         }
         let is_gone = row.deleted_at.is_some();
+        let named = input.as_ref().map_or(&[][..], |input| &input.blocked_by);
+        refuse_unknown(tx.as_mut(), row.tenant, named).await?;
         let row = grant.admit(row).map_err(|denied| gone_or(is_gone, denied))?;
         if let Some(answer) = replayed(tx.as_mut(), once).await? {
             return Ok(answer);
@@ -97,8 +100,12 @@ impl Items {
                 item.repository = repository;
                 item.external_id = Some(input.external_id).filter(|id| !id.is_empty());
                 item.due_at = input.due_at;
+                item.blocked_by = input.blocked_by;
             })
             .await?;
+        if !view.item.blocked_by.is_empty() {
+            save_blockers(tx.as_mut(), &row.save_as(view.item.clone())).await?;
+        }
         tx.record(vec![event]).await?;
         remember(tx.as_mut(), once, &view, now).await?;
         tx.commit().await?;
@@ -176,20 +183,25 @@ impl Items {
         etag: Checked<Etag>,
         once: Option<&Once>,
     ) -> Result<ItemView, WorkflowError> {
-        self.act(grant, id, once, "work_item.claimed", |row| {
-            open_at(&row.item, etag?)?;
-            if matches!(row.item.state, ItemState::Claimed | ItemState::InProgress) {
-                let message = "somebody has claimed it; read it again to see who";
-                return Err(WorkflowError::wrong_state("ALREADY_CLAIMED", message));
-            }
-            refuse_work(&row.pauses, &row.item.stage)?;
-            if !may_claim(grant, row, stage_of(row)?) {
-                return Err(not_assignee("its stage asks for another role or person"));
-            }
-            let by = self.moved_by(grant, String::new());
-            Ok(Change::decide(row, ItemEvent::Claim, by)?)
-        })
-        .await
+        let (mut tx, row) = self.hold(grant, id).await?;
+        if let Some(answer) = replayed(tx.as_mut(), once).await? {
+            return Ok(answer);
+        }
+        open_at(&row.item, etag?)?;
+        if matches!(row.item.state, ItemState::Claimed | ItemState::InProgress) {
+            let message = "somebody has claimed it; read it again to see who";
+            return Err(WorkflowError::wrong_state("ALREADY_CLAIMED", message));
+        }
+        refuse_work(&row.pauses, &row.item.stage)?;
+        let stage = stage_of(&row)?;
+        if !may_claim(grant, &row, stage) {
+            return Err(not_assignee("its stage asks for another role or person"));
+        }
+        let by = self.moved_by(grant, String::new());
+        let change = Change::decide(&row, ItemEvent::Claim, by)?;
+        refuse_waiting(tx.as_mut(), &row.item).await?;
+        refuse_full(tx.as_mut(), &row, stage, grant.user()).await?;
+        self.finish(tx, grant, &row, change, "work_item.claimed", once).await
     }
 
     /// Says that the assignee has begun.
@@ -361,6 +373,11 @@ impl Items {
         }
         if stop_runs {
             tx.stop_runs(item.id).await?;
+        }
+        let ends_or_begins = item.state.is_closed() != row.item.state.is_closed();
+        let orders_in_vain = order.is_some() && !item.blocked_by.is_empty();
+        if orders_in_vain || (item.is_blocker && ends_or_begins) {
+            tx.gate_runs(item.tenant, item.id).await?;
         }
         let event = AuditEvent::by(grant, now, item.tenant, action, item.id).with(details);
         tx.record(vec![event]).await?;

@@ -6,13 +6,17 @@
 
 mod analytics;
 mod assist;
+mod comments;
 mod create_item;
 mod departures;
+mod explain;
 mod import;
 mod item_rules;
 mod items;
+mod ledger;
 mod pauses;
 mod publish;
+mod queues;
 mod reviews;
 mod revisions;
 mod stars;
@@ -23,22 +27,28 @@ mod update;
 mod update_item;
 mod verbs;
 mod view;
+mod waiting;
 mod workflows;
 
 pub use crate::model::{
-    AssignmentInput, CompleteInput, Etag, InstantiateInput, ItemChanges, ItemInput, NoteInput,
-    ParameterInput, Part, PublishInput, ReturnInput, ReviewInput, RouteInput, RunResult,
+    AssignmentInput, CompleteInput, Etag, FiguresInput, InstantiateInput, ItemChanges, ItemInput,
+    NoteInput, ParameterInput, Part, PublishInput, ReturnInput, ReviewInput, RouteInput, RunResult,
     StageInput, TriggerInput, UpdateInput, WorkflowInput,
 };
 pub use analytics::Analytics;
+pub use comments::Comments;
 pub use departures::{Departures, Gone};
+pub use explain::{Because, Explanation};
 pub use items::Items;
 pub use pauses::PauseInput;
 pub use publish::PublishTo;
 pub use reviews::Reviews;
 pub use templates::Templates;
 pub use triggers::Triggers;
-pub use view::{AgentEvent, AssistBrief, AssistRun, Figures, ItemView, NamedFigures, Reported};
+pub use view::{
+    AgentEvent, AssistBrief, AssistRun, DatedFigures, Figures, ItemView, LedgerReport,
+    NamedFigures, Reported,
+};
 pub use workflows::Workflows;
 
 use events::Once;

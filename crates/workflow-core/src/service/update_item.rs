@@ -7,6 +7,7 @@ use primitives::{Checked, RepositoryId, Tenant, WorkItemId, WorkflowId};
 use serde_json::json;
 
 use super::item_rules::{open_at, refuse_live_run};
+use super::waiting::{refuse_unknown, save_blockers};
 use super::{ItemChanges, ItemView, Items, remember, replayed};
 use crate::WorkflowError;
 use crate::model::{WorkItem, validate};
@@ -35,6 +36,8 @@ impl Items {
         if repository.is_some() && !tx.resolve(&grant.scope(), repository, &[]).await?.repository {
             return Err(WorkflowError::NotFound("REPOSITORY"));
         }
+        let named = input.as_ref().ok().and_then(|input| input.blocked_by.as_deref());
+        refuse_unknown(tx.as_mut(), row.item.tenant, named.unwrap_or_default()).await?;
         if let Some(answer) = replayed(tx.as_mut(), once).await? {
             return Ok(answer);
         }
@@ -53,7 +56,11 @@ impl Items {
         }
         let fields = differences(before, &item);
         item.updated_at = now;
-        tx.save_item(&row.save_as(item.clone())).await?;
+        let cleared = row.save_as(item.clone());
+        tx.save_item(&cleared).await?;
+        if item.blocked_by != before.blocked_by {
+            save_blockers(tx.as_mut(), &cleared).await?;
+        }
         item.version += 1;
         let event = AuditEvent::by(grant, now, item.tenant, "work_item.updated", id);
         tx.record(vec![event.with(json!({ "fields": fields }))]).await?;
@@ -74,6 +81,7 @@ fn changed(before: &WorkItem, changes: ItemChanges) -> WorkItem {
     item.data = data.unwrap_or(item.data);
     item.repository = repository.unwrap_or(item.repository);
     item.due_at = changes.due_at.unwrap_or(item.due_at);
+    item.blocked_by = changes.blocked_by.unwrap_or(item.blocked_by);
     if let Some(external_id) = changes.external_id {
         item.external_id = Some(external_id).filter(|id| !id.is_empty());
     }
@@ -91,6 +99,7 @@ fn differences(before: &WorkItem, after: &WorkItem) -> Vec<&'static str> {
         ("repository", before.repository != after.repository),
         ("external_id", before.external_id != after.external_id),
         ("due_time", before.due_at != after.due_at),
+        ("blocked_by", before.blocked_by != after.blocked_by),
     ];
     fields.into_iter().filter_map(|(name, differs)| differs.then_some(name)).collect()
 }

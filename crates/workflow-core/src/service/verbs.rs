@@ -7,6 +7,7 @@ use primitives::{Checked, UserId, WorkItemId};
 
 use super::item_rules::{manages, not_assignee, open_at, refuse_live_run, refuse_others, stage_of};
 use super::pauses::refuse_work;
+use super::waiting::{refuse_full, refuse_waiting};
 use super::{ItemView, Items, NoteInput, ReturnInput, also, expect_version, replayed};
 use crate::WorkflowError;
 use crate::model::{Change, ItemEvent, ItemState, Move, validate};
@@ -70,6 +71,8 @@ impl Items {
         refuse_work(&row.pauses, &row.item.stage)?;
         let by = self.moved_by(grant, note);
         let change = Change::decide(&row, ItemEvent::Assign(assignee), by)?;
+        refuse_waiting(tx.as_mut(), &row.item).await?;
+        refuse_full(tx.as_mut(), &row, stage_of(&row)?, assignee).await?;
         self.finish(tx, grant, &row, change, "work_item.assigned", once).await
     }
 

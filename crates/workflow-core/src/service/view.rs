@@ -10,8 +10,8 @@ use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
 use crate::model::{
-    AutoApplyResult, LockedItem, Recommendation, ReservedKey, StageFigures, StageId, StageType,
-    WorkItem,
+    AutoApplyResult, DayFigures, Lengths, LockedItem, Recommendation, Recount, ReservedKey,
+    StageFigures, StageId, StageLedger, StageType, Violation, WorkItem,
 };
 
 /// An item with the names around it.
@@ -147,10 +147,33 @@ pub struct Figures {
     pub in_progress: u64,
     pub cancelled: u64,
     pub failed: u64,
-    /// Seconds; `None` without a completed item.
-    pub mean_cycle_seconds: Option<f64>,
+    /// Of completed items.
+    pub cycle: Lengths,
     /// The newest revision's stages in order, then older ones that items were at.
     pub stages: Vec<NamedFigures>,
+    /// One for each day asked for, in order.
+    pub days: Vec<DatedFigures>,
+}
+
+/// Figures of a day with its date.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct DatedFigures {
+    /// As in `2026-03-29`.
+    pub date: String,
+    pub figures: DayFigures,
+}
+
+/// Whether the ledger of a workflow is sound.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct LedgerReport {
+    pub workflow: WorkflowId,
+    /// By id.
+    pub stages: Vec<(StageId, StageLedger)>,
+    pub counted: Recount,
+    /// Empty when it is sound.
+    pub violations: Vec<Violation>,
+    /// There are more violations than these.
+    pub has_more: bool,
 }
 
 /// Figures of a stage with its name.

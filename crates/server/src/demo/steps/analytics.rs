@@ -6,7 +6,8 @@ use crate::demo::report::{Checks, Done, Told};
 use crate::demo::story::Story;
 
 pub(super) async fn figures(story: &mut Story, checks: &mut Checks) -> Done {
-    let request = GetWorkflowAnalyticsRequest { name: story.names.bug_fix.clone() };
+    let request =
+        GetWorkflowAnalyticsRequest { name: story.names.bug_fix.clone(), ..Default::default() };
     let figures = story.alice.analytics().get_workflow_analytics(request).await;
     let figures = checks.ok("GetWorkflowAnalytics", figures)?;
     let counts = (figures.total, figures.completed, figures.in_progress);

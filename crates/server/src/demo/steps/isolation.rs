@@ -163,7 +163,7 @@ async fn call(person: &Person, probe: Probe, name: String) -> Result<(), Status>
             person.workflows().get_workflow(GetWorkflowRequest { name }).await.map(drop)
         }
         Probe::Analytics => {
-            let request = GetWorkflowAnalyticsRequest { name };
+            let request = GetWorkflowAnalyticsRequest { name, ..Default::default() };
             person.analytics().get_workflow_analytics(request).await.map(drop)
         }
         Probe::CreateItem => {

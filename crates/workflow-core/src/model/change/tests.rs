@@ -26,6 +26,8 @@ fn stage(id: &str, kind: StageType, to: Option<&str>) -> Stage {
         agent_model_hint: String::new(),
         agent_output: AgentOutput::Plan,
         auto_apply_set_by: None,
+        wip_limit: 0,
+        wip_limit_per_person: 0,
     }
 }
 

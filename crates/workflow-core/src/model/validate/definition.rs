@@ -22,6 +22,8 @@ const PROMPT: Limits = Limits::lines(10_000);
 const PATH: Limits = Limits::line(0, 500);
 const MODEL: Limits = Limits::line(0, 100);
 
+const WIP_LIMIT: u32 = 10_000;
+
 pub(super) const UNSUPPORTED: &str = "FIELD_NOT_SUPPORTED";
 pub(super) const NO_GLOBAL_AGENT: &str =
     "company-wide workflows cannot have agent stages: make it a team's";
@@ -113,6 +115,8 @@ impl Judge<'_> {
             agent_model_hint: self.text("agent_model_hint", MODEL, &input.agent_model_hint),
             agent_output: AgentOutput::Plan,
             auto_apply_set_by: (agent && input.agent_auto_apply).then_some(self.user),
+            wip_limit: self.limit("wip_limit", input.wip_limit),
+            wip_limit_per_person: self.limit("wip_limit_per_person", input.wip_limit_per_person),
             id,
         }
     }
@@ -141,6 +145,13 @@ impl Judge<'_> {
         if input.agent_output != AgentOutput::Plan {
             self.because(UNSUPPORTED, "agent_output", "is not supported yet: use PLAN");
         }
+    }
+
+    fn limit(&mut self, field: &str, given: i32) -> u32 {
+        u32::try_from(given).ok().filter(|limit| *limit <= WIP_LIMIT).unwrap_or_else(|| {
+            self.note(field, format!("must be 0 for no limit, or 1 to {WIP_LIMIT}"));
+            0
+        })
     }
 
     fn refuse_agent_fields(&mut self, input: &StageInput) {

@@ -9,7 +9,7 @@ mod update;
 #[cfg(test)]
 mod tests;
 
-use primitives::{Checked, InvalidArgs, Tenant, Text, UserId, clip};
+use primitives::{Checked, InvalidArgs, Tenant, Text, UserId, WorkItemId, clip};
 
 use faults::{Faults, Limits};
 
@@ -45,6 +45,9 @@ const TAG: Limits = Limits::line(1, 50);
 const TAGS: usize = 20;
 const TITLE: Limits = Limits::line(1, 200);
 const NOTE: usize = 2_000;
+/// Items that one may wait for.
+pub const BLOCKERS: usize = 50;
+const COMMENT: usize = 10_000;
 const EXTERNAL_ID: Limits = Limits::line(0, 128);
 /// Letters and digits of [`Workflow::item_key`](super::Workflow::item_key).
 const ITEM_KEY: usize = 10;
@@ -130,8 +133,18 @@ pub fn item(input: ItemInput) -> Checked<ItemInput> {
         repository: input.repository,
         external_id: faults.text("work_item.external_id", EXTERNAL_ID, &input.external_id),
         due_at: input.due_at,
+        blocked_by: blockers(&mut faults, input.blocked_by),
     };
     faults.finish(judged)
+}
+
+fn blockers(faults: &mut Faults, mut given: Vec<WorkItemId>) -> Vec<WorkItemId> {
+    given.sort_unstable();
+    given.dedup();
+    if given.len() > BLOCKERS {
+        faults.note("work_item.blocked_by", format!("must not name more than {BLOCKERS} items"));
+    }
+    given
 }
 
 /// Judges what is to become of an item.
@@ -148,6 +161,7 @@ pub fn changes(input: ItemChanges, before: &Data) -> Checked<ItemChanges> {
         description,
         external_id,
         tags: input.tags.map(|given| tags(&mut faults, "work_item.tags", &given)),
+        blocked_by: input.blocked_by.map(|given| blockers(&mut faults, given)),
         data: input.data.map(|data| faults.take(data::replaced("work_item.data", before, data))),
         ..input
     };
@@ -165,6 +179,11 @@ pub fn reason(field: &'static str, value: &str) -> Checked<String> {
 /// Judges a note or reason.
 pub fn note(field: &'static str, value: &str) -> Checked<String> {
     Text { field, min: 0, max: NOTE, multiline: true }.check(value)
+}
+
+/// Judges what somebody says about an item.
+pub fn comment(value: &str) -> Checked<String> {
+    Text { field: "comment.text", min: 1, max: COMMENT, multiline: true }.check(value)
 }
 
 /// A title from a text of unknown origin; `otherwise` when nothing is left of it.
