@@ -19,7 +19,10 @@ async fn two_stages(person: &Person) -> Workflow {
 }
 
 /// The changes of the newest revision.
-async fn newest_changes(person: &Person, flow: &Workflow) -> api::workflow::WorkflowRevisionChanges {
+async fn newest_changes(
+    person: &Person,
+    flow: &Workflow,
+) -> api::workflow::WorkflowRevisionChanges {
     let newest = person.sees_revision(&flow.name, flow.revision).await.unwrap();
     newest.changes.expect("a revision before it")
 }

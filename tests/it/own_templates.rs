@@ -29,7 +29,10 @@ fn parameter(name: &str, kind: ParameterType, default: Option<Value>) -> Templat
 fn asking(team: &str) -> Workflow {
     let routed = Stage {
         routes: vec![
-            StageRoute { condition: "data.level == \"{{level}}\" && data.n > '{{least}}'".into(), ..to("fix") },
+            StageRoute {
+                condition: "data.level == \"{{level}}\" && data.n > '{{least}}'".into(),
+                ..to("fix")
+            },
             to(""),
         ],
         ..human("triage")
@@ -67,7 +70,11 @@ async fn instantiates(person: &Person, template: &str, values: Value) -> Result<
 async fn own_templates(person: &Person, with_agent_stage: bool) -> Vec<Template> {
     let request = ListTemplatesRequest { page_size: 200, with_agent_stage, ..Default::default() };
     let answer = person.templates().list_templates(request).await.unwrap().into_inner();
-    answer.templates.into_iter().filter(|template| template.visibility() != Visibility::Global).collect()
+    answer
+        .templates
+        .into_iter()
+        .filter(|template| template.visibility() != Visibility::Global)
+        .collect()
 }
 
 testkit::on_both! {

@@ -26,8 +26,8 @@ use prost_types::Duration;
 use testkit::world::shapes::{assist, human, item_on, workflow};
 use testkit::world::{Person, Repo, World};
 
-use crate::flows::{self, Flows};
 use crate::comments;
+use crate::flows::{self, Flows};
 use crate::spare::{self, Spare};
 use crate::work::{self, Work};
 

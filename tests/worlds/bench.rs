@@ -6,8 +6,8 @@
 use std::collections::BTreeMap;
 
 use api::agent::ApplyRequest;
-use api::permissions::Visibility;
 use api::agent::apply_request::Change;
+use api::permissions::Visibility;
 use api::workflow::{AddCommentRequest, Comment};
 use rand::Rng as _;
 use rand::rngs::StdRng;

@@ -20,7 +20,8 @@ mod system;
 pub use authorizer::{Authorizer, PolicyError};
 pub use caller::{Caller, HeldRole, Membership, Scope};
 pub use grant::{
-    Admitted, Cleared, Denied, Either, Grant, HeldBy, SystemAdmitted, TenantAdmitted, Tenanted, Visible,
+    Admitted, Cleared, Denied, Either, Grant, HeldBy, SystemAdmitted, TenantAdmitted, Tenanted,
+    Visible,
 };
 pub use level::{Key, Level, Levels};
 pub use permission::{

@@ -129,9 +129,7 @@ pub trait WorkflowStore:
 
 /// One transaction. Dropped without [`commit`](Self::commit), it rolls back.
 #[async_trait]
-pub trait WorkflowTx:
-    ItemTx + DefinitionsTx + CommentTx + AuditTrail + Requests + Send
-{
+pub trait WorkflowTx: ItemTx + DefinitionsTx + CommentTx + AuditTrail + Requests + Send {
     /// Loads an item the scope can see, with its definition, and holds it until the end.
     async fn lock_item(
         &mut self,

@@ -105,18 +105,10 @@ pub(super) const ENTRIES: &[Entry] = &[
             .encode_to_vec()
         },
     ),
-    Entry::new(
-        "workflow.v1.TemplateService/DeleteTemplate",
-        &[on(Kind::SpareTemplate)],
-        |c| {
-            DeleteTemplateRequest {
-                name: c.name(0),
-                request_id: c.request_id(),
-                ..Default::default()
-            }
+    Entry::new("workflow.v1.TemplateService/DeleteTemplate", &[on(Kind::SpareTemplate)], |c| {
+        DeleteTemplateRequest { name: c.name(0), request_id: c.request_id(), ..Default::default() }
             .encode_to_vec()
-        },
-    ),
+    }),
     Entry::new(
         "workflow.v1.WorkflowService/ExportWorkflow",
         &[on(Kind::Workflow).unless_over()],
@@ -136,18 +128,14 @@ pub(super) const ENTRIES: &[Entry] = &[
     Entry::new(
         "workflow.v1.WorkflowService/StarWorkflow",
         &[on(Kind::Workflow).unless_over()],
-        |c| {
-            StarWorkflowRequest { name: c.name(0), request_id: c.request_id() }.encode_to_vec()
-        },
+        |c| StarWorkflowRequest { name: c.name(0), request_id: c.request_id() }.encode_to_vec(),
     )
     // Somebody may have as many stars as he may.
     .certain(|_| false),
     Entry::new(
         "workflow.v1.WorkflowService/UnstarWorkflow",
         &[on(Kind::Workflow).unless_over()],
-        |c| {
-            UnstarWorkflowRequest { name: c.name(0), request_id: c.request_id() }.encode_to_vec()
-        },
+        |c| UnstarWorkflowRequest { name: c.name(0), request_id: c.request_id() }.encode_to_vec(),
     ),
     Entry::new("workflow.v1.WorkflowService/ListStarredWorkflows", &[], |_| {
         ListStarredWorkflowsRequest {}.encode_to_vec()

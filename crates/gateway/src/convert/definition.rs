@@ -155,10 +155,7 @@ pub(crate) fn workflow(workflow: Workflow) -> wire::Workflow {
         require_approval_to_start: workflow.settings.requires_approval_to_start,
         pause_time: optional_time(workflow.settings.pauses.since),
         paused_stage_ids: workflow.settings.pauses.stages.into_iter().map(|id| id.0).collect(),
-        newest_template_revision: workflow
-            .source
-            .and_then(|source| source.newest)
-            .map_or(0, int),
+        newest_template_revision: workflow.source.and_then(|source| source.newest).map_or(0, int),
     }
 }
 

@@ -12,8 +12,8 @@ use workflow_core::store::WorkflowFilter;
 
 use super::workflow::category;
 use crate::call::Rpc;
-use crate::convert::{definition, parameter, scalar};
 use crate::convert::owner::OwnerFields;
+use crate::convert::{definition, parameter, scalar};
 
 #[tonic::async_trait]
 impl TemplateService for Rpc {

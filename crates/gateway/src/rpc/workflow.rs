@@ -3,11 +3,12 @@
 use api::workflow::workflow_service_server::WorkflowService;
 use api::workflow::{
     CreateWorkflowRequest, DeleteWorkflowRequest, ExportWorkflowRequest, ExportWorkflowResponse,
-    GetWorkflowRequest, ImportWorkflowRequest, GetWorkflowRevisionRequest,
+    GetWorkflowRequest, GetWorkflowRevisionRequest, ImportWorkflowRequest,
     ListStarredWorkflowsRequest, ListStarredWorkflowsResponse, ListWorkflowRevisionsRequest,
     ListWorkflowRevisionsResponse, ListWorkflowsRequest, ListWorkflowsResponse,
-    PauseWorkflowRequest, ResumeWorkflowRequest, StarWorkflowRequest, TransferWorkflowRequest, UndeleteWorkflowRequest,
-    UnstarWorkflowRequest, UpdateWorkflowRequest, Workflow, WorkflowRevision,
+    PauseWorkflowRequest, ResumeWorkflowRequest, StarWorkflowRequest, TransferWorkflowRequest,
+    UndeleteWorkflowRequest, UnstarWorkflowRequest, UpdateWorkflowRequest, Workflow,
+    WorkflowRevision,
 };
 use permissions::{
     Caller, Grant, WorkflowsCreate, WorkflowsDelete, WorkflowsManage, WorkflowsOwn, WorkflowsView,
@@ -19,10 +20,10 @@ use workflow_core::service::WorkflowInput;
 use workflow_core::store::WorkflowFilter;
 
 use crate::call::Rpc;
-use crate::document;
-use crate::error::EdgeError;
 use crate::convert::owner::OwnerFields;
 use crate::convert::{definition, revision, scalar};
+use crate::document;
+use crate::error::EdgeError;
 
 #[tonic::async_trait]
 impl WorkflowService for Rpc {

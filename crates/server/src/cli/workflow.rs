@@ -152,8 +152,8 @@ fn text_of(path: &Path) -> anyhow::Result<String> {
     if path.as_os_str() == "-" {
         std::io::stdin().lock().take(limit).read_to_string(&mut text)?;
     } else {
-        let file = std::fs::File::open(path)
-            .with_context(|| format!("cannot read {}", path.display()))?;
+        let file =
+            std::fs::File::open(path).with_context(|| format!("cannot read {}", path.display()))?;
         file.take(limit).read_to_string(&mut text)?;
     }
     Ok(text)
@@ -168,14 +168,16 @@ impl ServerArgs {
             let tls = ClientTlsConfig::new().ca_certificate(Certificate::from_pem(pem));
             endpoint = endpoint.tls_config(tls).map_err(wrong)?;
         }
-        let channel = endpoint.connect().await.with_context(|| format!("no server at {}", self.server))?;
+        let channel =
+            endpoint.connect().await.with_context(|| format!("no server at {}", self.server))?;
         Ok(WorkflowServiceClient::new(channel))
     }
 
     fn request<T>(&self, message: T) -> anyhow::Result<Request<T>> {
         let bearer = format!("Bearer {}", self.token.expose_secret());
         let bearer: Result<MetadataValue<Ascii>, _> = bearer.parse();
-        let bearer = bearer.map_err(|_| ConfigError::wrong("the token is no text of a header".to_owned()))?;
+        let bearer = bearer
+            .map_err(|_| ConfigError::wrong("the token is no text of a header".to_owned()))?;
         let mut request = Request::new(message);
         request.metadata_mut().insert("authorization", bearer);
         Ok(request)

@@ -46,7 +46,10 @@ fn a_definition_goes_into_a_server_and_out_again() {
     assert_eq!(text(&run(&["export", &copy], "bob").stdout), written);
 
     let refused = run(&["export", &copy], "alice");
-    assert_eq!((refused.status.code(), text(&refused.stderr).contains("WORKFLOW_NOT_FOUND")), (Some(1), true));
+    assert_eq!(
+        (refused.status.code(), text(&refused.stderr).contains("WORKFLOW_NOT_FOUND")),
+        (Some(1), true)
+    );
 }
 
 #[test]

@@ -53,15 +53,10 @@ fn is_paused() -> SimpleExpr {
     let held = Query::select()
         .expr(Expr::val(1))
         .from("work_item")
-        .inner_join(
-            "workflow",
-            column("workflow", "id").eq(column("work_item", "workflow_id")),
-        )
+        .inner_join("workflow", column("workflow", "id").eq(column("work_item", "workflow_id")))
         .and_where(column("work_item", "id").eq(column("agent_run", "work_item_id")))
         .and_where(column("agent_run", "kind").eq(constant(RunKind::Assist.as_str())))
-        .and_where(
-            column("workflow", "paused_at").is_not_null().or(Expr::from(named).gt(0)),
-        )
+        .and_where(column("workflow", "paused_at").is_not_null().or(Expr::from(named).gt(0)))
         .to_owned();
     Expr::exists(held)
 }

@@ -9,8 +9,8 @@ use workflow_core::StoreError;
 use workflow_core::model::{Revision, Workflow};
 use workflow_core::store::{Definitions, DefinitionsTx, Star};
 
-use super::query::{self, WorkflowRow};
 use super::convert;
+use super::query::{self, WorkflowRow};
 use crate::fault::Result;
 use crate::row::workflows::workflow_star;
 use crate::row::{insert, known};

@@ -73,7 +73,8 @@ pub async fn revisions_are_paged(stand: Stand) {
     assert_eq!(numbers, [7, 6, 5, 4, 3, 2, 1]);
     assert!(rows.iter().take(6).all(|row| row.changes.is_some()));
     let dave = stand.scope(stand.dave);
-    let hidden = stand.ports.workflows.list_revisions(&dave, first.id, primitives::PageRequest::first());
+    let hidden =
+        stand.ports.workflows.list_revisions(&dave, first.id, primitives::PageRequest::first());
     assert!(hidden.await.unwrap().items.is_empty());
 }
 
@@ -153,7 +154,12 @@ pub async fn runs_of_what_is_paused_wait(stand: Stand) {
     assert_eq!(claim().await, Some(order.run));
 }
 
-async fn star(stand: &Stand, place: u8, workflow: WorkflowId, time: Timestamp) -> Result<(), StoreError> {
+async fn star(
+    stand: &Stand,
+    place: u8,
+    workflow: WorkflowId,
+    time: Timestamp,
+) -> Result<(), StoreError> {
     let scope = stand.scope(stand.alice);
     let mut tx = stand.workflow_tx().await;
     tx.insert_star(&scope, &Star { workflow, place, time, is_visible: true }).await?;

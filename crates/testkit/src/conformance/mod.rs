@@ -8,8 +8,8 @@
 #![expect(clippy::unwrap_used, reason = "a suite is a test: what must hold may panic")]
 
 pub mod agent;
-pub mod definitions;
 pub mod comments;
+pub mod definitions;
 pub mod departures;
 pub mod directory;
 pub mod directory_lists;

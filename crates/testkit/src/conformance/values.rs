@@ -15,8 +15,8 @@ use primitives::{
 use serde_json::json;
 use workflow_core::model::{
     AgentOutput, Assignment, Definition, ItemState, Priority, Recommendation, RecommendedFile,
-    RecommendedStep, Settings, Stage, StageId, StageRoute, StageType, Transition, Trigger, Verdict, Visit,
-    WorkItem, Workflow,
+    RecommendedStep, Settings, Stage, StageId, StageRoute, StageType, Transition, Trigger, Verdict,
+    Visit, WorkItem, Workflow,
 };
 
 /// Seconds after a fixed start.

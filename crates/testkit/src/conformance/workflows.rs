@@ -189,7 +189,8 @@ pub async fn lists_are_narrowed_and_paged(stand: Stand) {
     let scope = stand.scope(stand.alice);
     let store = &stand.ports.workflows;
     let number = async |tenant, category: Option<&str>| {
-        let filter = WorkflowFilter { tenant, category: category.map(Into::into), with_agent_stage: false };
+        let filter =
+            WorkflowFilter { tenant, category: category.map(Into::into), with_agent_stage: false };
         let page = PageRequest::first();
         store.list_workflows(&scope, false, &filter, page).await.unwrap().items.len()
     };

@@ -3,11 +3,11 @@
 use api::permissions::Visibility;
 use api::workflow::{
     DeleteTemplateRequest, DeleteWorkflowRequest, ExportWorkflowRequest,
-    GetWorkflowRevisionRequest, ImportWorkflowRequest,
-    ListStarredWorkflowsRequest, ListWorkflowRevisionsRequest, PauseWorkflowRequest,
-    PublishTemplateRequest, ResumeWorkflowRequest, StarWorkflowRequest, Template,
-    TemplateParameter, TransferWorkflowRequest, UndeleteWorkflowRequest, UnstarWorkflowRequest,
-    UpdateWorkflowRequest, Workflow, WorkflowRevision,
+    GetWorkflowRevisionRequest, ImportWorkflowRequest, ListStarredWorkflowsRequest,
+    ListWorkflowRevisionsRequest, PauseWorkflowRequest, PublishTemplateRequest,
+    ResumeWorkflowRequest, StarWorkflowRequest, Template, TemplateParameter,
+    TransferWorkflowRequest, UndeleteWorkflowRequest, UnstarWorkflowRequest, UpdateWorkflowRequest,
+    Workflow, WorkflowRevision,
 };
 use prost_types::FieldMask;
 use tonic::{Response, Status};
@@ -40,8 +40,7 @@ impl Person {
 
     /// One revision by number.
     pub async fn sees_revision(&self, workflow: &str, number: i32) -> Answer<WorkflowRevision> {
-        let request =
-            GetWorkflowRevisionRequest { name: format!("{workflow}/revisions/{number}") };
+        let request = GetWorkflowRevisionRequest { name: format!("{workflow}/revisions/{number}") };
         self.workflows().get_workflow_revision(request).await.map(Response::into_inner)
     }
 

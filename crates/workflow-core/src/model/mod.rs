@@ -9,8 +9,8 @@ pub mod days;
 mod definition;
 mod input;
 mod item;
-pub mod parameters;
 mod ledger;
+pub mod parameters;
 pub mod proposal;
 mod publish;
 mod recommendation;
@@ -38,8 +38,8 @@ pub use item::{
     Block, Data, ItemMove, LockedItem, Priority, ReservedKey, Transition, Visit, VisitEnd,
     VisitOutcome, WorkItem,
 };
-pub use parameters::{Parameter, ParameterType};
 pub use ledger::{Ledger, LedgerRule, Recount, StageLedger, Violation};
+pub use parameters::{Parameter, ParameterType};
 pub use proposal::RunResult;
 pub use publish::{ParameterInput, PublishInput};
 pub use recommendation::{

@@ -265,10 +265,8 @@ impl<'a> Token<'a> {
         // A word is taken whole, so that its end is no prefix of a string.
         let word = text.find(|c: char| !c.is_alphanumeric() && c != '_').unwrap_or(text.len());
         let (prefix, after) = text.split_at_checked(word).unwrap_or((text, ""));
-        let is_prefix = matches!(
-            prefix.to_ascii_lowercase().as_str(),
-            "" | "r" | "b" | "rb" | "br"
-        );
+        let is_prefix =
+            matches!(prefix.to_ascii_lowercase().as_str(), "" | "r" | "b" | "rb" | "br");
         let Some(quote) = after.chars().next().filter(|c| matches!(c, '"' | '\'')) else {
             let next = after.chars().next().map_or(0, char::len_utf8);
             return Self::Other(if word == 0 { next.max(1) } else { word });
@@ -336,7 +334,10 @@ mod tests {
     fn texts_are_filled_once() {
         let mut values = with("team", Filled::Text("{{days}} & co".into()));
         values.insert("days".into(), Filled::Number(3.0));
-        assert_eq!(fill("{{team}}: {{days}} days, {{other}} {{ team }}", &values), "{{days}} & co: 3 days, {{other}} {{ team }}");
+        assert_eq!(
+            fill("{{team}}: {{days}} days, {{other}} {{ team }}", &values),
+            "{{days}} & co: 3 days, {{other}} {{ team }}"
+        );
         assert_eq!(fill("{{{days}}} {{days", &values), "{3} {{days");
         assert_eq!(placeholders("a {{b}} {{C}} {{d_1}}{{}}").collect::<Vec<_>>(), ["b", "d_1"]);
     }
@@ -350,7 +351,10 @@ mod tests {
             ("data.x == '{{level}}'", Some(format!("data.x == {literal}"))),
             ("data.x == \"{{other}}\"", Some("data.x == \"{{other}}\"".into())),
             ("'it\\'s' == \"{{level}}\"", Some(format!("'it\\'s' == {literal}"))),
-            ("true // it's\n && \"{{level}}\" == ''", Some(format!("true // it's\n && {literal} == ''"))),
+            (
+                "true // it's\n && \"{{level}}\" == ''",
+                Some(format!("true // it's\n && {literal} == ''")),
+            ),
             ("data.x == \"say {{level}}\"", None),
             ("data.x == 'say \"{{level}}\" now'", None),
             ("data.x == r\"{{level}}\"", None),

@@ -171,8 +171,10 @@ mod tests {
 
     #[test]
     fn each_kind_of_change_is_told_apart() {
-        let older = of(vec![stage("a", "A", Some("b")), stage("b", "B", Some("c")), stage("c", "C", None)]);
-        let newer = of(vec![stage("b", "B", None), stage("a", "New", Some("b")), stage("d", "D", None)]);
+        let older =
+            of(vec![stage("a", "A", Some("b")), stage("b", "B", Some("c")), stage("c", "C", None)]);
+        let newer =
+            of(vec![stage("b", "B", None), stage("a", "New", Some("b")), stage("d", "D", None)]);
         let changes = Changes::between(&older, &newer);
         assert_eq!(changes.stages_added, ids(&["d"]));
         assert_eq!(changes.stages_removed, ids(&["c"]));

@@ -126,7 +126,8 @@ impl Departures {
         until: Timestamp,
     ) -> Result<u64, WorkflowError> {
         let scope = reporter.scope();
-        let filter = WorkflowFilter { tenant: Some(reporter.tenant()), ..WorkflowFilter::default() };
+        let filter =
+            WorkflowFilter { tenant: Some(reporter.tenant()), ..WorkflowFilter::default() };
         let mut archived = 0;
         for templates in [false, true] {
             let mut request = PageRequest { size: BATCH, after: None };

@@ -10,11 +10,11 @@ use permissions::{
 use primitives::{Checked, Clock, Page, PageRequest, RepositoryId, WorkItemId, WorkflowId};
 use serde_json::json;
 
+use super::item_rules::refuse_manual;
 use super::item_rules::{
     may_claim, next_stage, not_assignee, open_at, refuse_closed, refuse_live_run, refuse_others,
     stage_of,
 };
-use super::item_rules::refuse_manual;
 use super::pauses::{refuse_new_items, refuse_work};
 use super::update_item::free_external_id;
 use super::view::admitted;

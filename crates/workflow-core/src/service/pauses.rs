@@ -208,7 +208,10 @@ mod tests {
         let whole = paused(Pauses::default(), None, NOW).unwrap();
         assert_eq!(paused(whole.clone(), None, NOW).unwrap_err().reason(), "WORKFLOW_PAUSED");
         let with = paused(whole, Some(stage("a")), NOW).unwrap();
-        assert_eq!(paused(with.clone(), Some(stage("a")), NOW).unwrap_err().reason(), "STAGE_PAUSED");
+        assert_eq!(
+            paused(with.clone(), Some(stage("a")), NOW).unwrap_err().reason(),
+            "STAGE_PAUSED"
+        );
         let nothing = resumed(with, Some(&stage("b"))).unwrap_err();
         assert_eq!(nothing.reason(), "WORKFLOW_NOT_PAUSED");
         assert!(resumed(Pauses::default(), None).is_err());

@@ -14,7 +14,9 @@ use super::view::admitted;
 use super::workflows::described;
 use super::{InstantiateInput, also, remember, replayed};
 use crate::WorkflowError;
-use crate::model::{Assignment, Definition, Settings, StageId, TemplateSource, Trigger, Workflow, validate};
+use crate::model::{
+    Assignment, Definition, Settings, StageId, TemplateSource, Trigger, Workflow, validate,
+};
 use crate::store::{WorkflowFilter, WorkflowStore};
 use crate::templates::{self, SeededTemplate};
 

@@ -263,7 +263,7 @@ mod tests {
             },
             revision: 1,
             source: None,
-        settings: Settings::default(),
+            settings: Settings::default(),
             creator: user,
             created_at: now,
             updated_at: now,

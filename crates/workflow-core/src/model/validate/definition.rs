@@ -260,11 +260,7 @@ impl Judge<'_> {
     }
 }
 
-pub(super) fn triggers(
-    faults: &mut Faults,
-    input: &[TriggerInput],
-    user: UserId,
-) -> Vec<Trigger> {
+pub(super) fn triggers(faults: &mut Faults, input: &[TriggerInput], user: UserId) -> Vec<Trigger> {
     if input.len() > TRIGGERS {
         let expected = format!("must not have more than {TRIGGERS} triggers");
         faults.note("workflow.triggers", expected);

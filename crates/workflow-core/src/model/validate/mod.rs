@@ -5,9 +5,9 @@ mod definition;
 mod faults;
 mod graph;
 mod parameters;
-mod update;
 #[cfg(test)]
 mod tests;
+mod update;
 
 use primitives::{Checked, InvalidArgs, Tenant, Text, UserId, WorkItemId, clip};
 
