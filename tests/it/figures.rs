@@ -15,8 +15,8 @@ const NOON: i64 = 1_774_699_200;
 const HOUR: i64 = 3_600;
 const MICROS: i64 = 1_000_000;
 
-fn moment(seconds: i64) -> Option<Timestamp> {
-    Some(Timestamp { seconds, nanos: 0 })
+fn moment(seconds: i64) -> Timestamp {
+    Timestamp { seconds, nanos: 0 }
 }
 
 async fn sees(person: &Person, asked: GetWorkflowAnalyticsRequest) -> WorkflowAnalytics {
@@ -116,7 +116,7 @@ testkit::on_both! {
         let open = bob.creates_item(item(&flow, "9")).await.unwrap();
         bob.cancels(&bob.creates_item(item(&flow, "8")).await.unwrap()).await.unwrap();
         let of = async |start: Option<i64>, end: Option<i64>| {
-            let (start_time, end_time) = (start.and_then(moment), end.and_then(moment));
+            let (start_time, end_time) = (start.map(moment), end.map(moment));
             sees(&alice, GetWorkflowAnalyticsRequest { start_time, end_time, ..asked(&flow) }).await
         };
 
@@ -150,8 +150,8 @@ testkit::on_both! {
         }
         let days = async |zone: &str, hours: i64| {
             let asked = GetWorkflowAnalyticsRequest {
-                start_time: moment(NOON),
-                end_time: moment(NOON + hours * HOUR),
+                start_time: Some(moment(NOON)),
+                end_time: Some(moment(NOON + hours * HOUR)),
                 time_zone: zone.to_owned(),
                 ..asked(&flow)
             };
@@ -176,8 +176,8 @@ testkit::on_both! {
         let alice = world.person("alice");
         let flow = looping(&world).await;
         let wrong = |start: Option<i64>, end: Option<i64>, zone: &str| GetWorkflowAnalyticsRequest {
-            start_time: start.and_then(moment),
-            end_time: end.and_then(moment),
+            start_time: start.map(moment),
+            end_time: end.map(moment),
             time_zone: zone.to_owned(),
             ..asked(&flow)
         };

@@ -143,9 +143,9 @@ fn names_nothing(path: &str) -> bool {
         "/ListSessions",
         "/ListRepositories",
         "/ListTemplates",
-        "/ListStarredWorkflows",
         "/ListMyWork",
         "/ListOverdue",
+        "/ListStarredWorkflows",
         "/ListRuns",
         "/ListPatches",
     ]

@@ -23,12 +23,15 @@ fn titles(items: &[WorkItem]) -> Vec<&str> {
 
 /// A whole list, in pages of two.
 macro_rules! pages {
-    ($person:ident.$method:ident($request:expr)) => {{
+    ($person:ident.$method:ident($request:ident { $($field:ident),* })) => {{
         let (mut found, mut page_token) = (Vec::new(), String::new());
         loop {
-            let mut request = $request;
-            request.page_size = 2;
-            request.page_token = page_token;
+            let request = $request {
+                $($field: $field.clone(),)*
+                page_size: 2,
+                page_token,
+                ..Default::default()
+            };
             let page = $person.items().$method(request).await.map(Response::into_inner).unwrap();
             assert!(page.work_items.len() <= 2);
             found.extend(page.work_items);
@@ -42,11 +45,7 @@ macro_rules! pages {
 
 async fn queue(person: &Person, flow: &str, stage_id: &str) -> Vec<WorkItem> {
     let (parent, stage_id) = (flow.to_owned(), stage_id.to_owned());
-    pages!(person.list_queue(ListQueueRequest {
-        parent: parent.clone(),
-        stage_id: stage_id.clone(),
-        ..Default::default()
-    }))
+    pages!(person.list_queue(ListQueueRequest { parent, stage_id }))
 }
 
 testkit::on_both! {
@@ -89,6 +88,19 @@ testkit::on_both! {
         assert!(queue(&bob, &flow, "").await.is_empty());
     }
 
+    /// What waits for another item is not to be taken up before that one is over.
+    async fn what_waits_for_another_is_not_in_the_queue(db: TestDb) {
+        let world = World::start(db).await;
+        let bob = world.person("bob");
+        let flow = bob.creates_workflow(workflow("Own", "", [human("do")])).await.unwrap().name;
+        let first = bob.creates_item(item(&flow, "first")).await.unwrap();
+        let waits = WorkItem { blocked_by: vec![first.name.clone()], ..of(&flow, "second", Priority::Urgent) };
+        bob.creates_item(waits).await.unwrap();
+        assert_eq!(titles(&queue(&bob, &flow, "").await), ["first"]);
+        bob.cancels(&first).await.unwrap();
+        assert_eq!(titles(&queue(&bob, &flow, "").await), ["second"]);
+    }
+
     /// One's own work is what one has taken up and not finished, of all one's workflows.
     async fn ones_own_work_is_what_one_holds(db: TestDb) {
         let world = World::start(db).await;
@@ -111,9 +123,9 @@ testkit::on_both! {
         let others = alice.creates_item(of(&team, "hers", Priority::Urgent)).await.unwrap();
         alice.claims(&others).await.unwrap();
 
-        let mine = pages!(bob.list_my_work(ListMyWorkRequest::default()));
+        let mine = pages!(bob.list_my_work(ListMyWorkRequest {}));
         assert_eq!(titles(&mine), ["blocked", "sooner", "later", "whenever"]);
-        let hers = pages!(alice.list_my_work(ListMyWorkRequest::default()));
+        let hers = pages!(alice.list_my_work(ListMyWorkRequest {}));
         assert_eq!(titles(&hers), ["hers"]);
     }
 
@@ -131,10 +143,10 @@ testkit::on_both! {
         let own = bob.creates_workflow(workflow("Own", "", [human("do")])).await.unwrap().name;
         bob.creates_item(due(item(&own, "own"), 1_500)).await.unwrap();
 
-        let seen = pages!(gus.list_overdue(ListOverdueRequest::default()));
+        let seen = pages!(gus.list_overdue(ListOverdueRequest {}));
         assert_eq!(titles(&seen), ["first", "second", "third"]);
-        let his = pages!(bob.list_overdue(ListOverdueRequest::default()));
+        let his = pages!(bob.list_overdue(ListOverdueRequest {}));
         assert_eq!(titles(&his), ["first", "own", "second", "third"]);
-        assert!(pages!(dave.list_overdue(ListOverdueRequest::default())).is_empty());
+        assert!(pages!(dave.list_overdue(ListOverdueRequest {})).is_empty());
     }
 }

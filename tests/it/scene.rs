@@ -345,6 +345,32 @@ fn workflow_request(
         "WorkItemService/RerunAgentAssist" => {
             RerunAgentAssistRequest { name: own.advised.name, etag, request_id }.encode_to_vec()
         }
+        "EventService/ListTriggerFirings" => {
+            ListTriggerFiringsRequest { parent: own.workflow, page_size, ..Default::default() }
+                .encode_to_vec()
+        }
+        "AnalyticsService/GetWorkflowAnalytics" => {
+            let time_zone = if spoiled { "Mars/Base" } else { "" }.to_owned();
+            let start_time = spoiled.then(prost_types::Timestamp::default);
+            let name = own.workflow;
+            GetWorkflowAnalyticsRequest { name, start_time, time_zone, ..Default::default() }
+                .encode_to_vec()
+        }
+        other => return line_request(other, own, spoiled, request_id, page_size),
+    };
+    Some(bytes)
+}
+
+/// Requests about a line of work: what is said, what waits, and whether it adds up.
+fn line_request(
+    method: &str,
+    own: Own,
+    spoiled: bool,
+    request_id: String,
+    page_size: i32,
+) -> Option<Vec<u8>> {
+    let etag = String::new();
+    let bytes = match method {
         "WorkItemService/AddComment" => {
             let comment = Some(Comment { text: "And this".into(), ..Default::default() });
             AddCommentRequest { parent: own.advised.name, comment, request_id }.encode_to_vec()
@@ -372,17 +398,6 @@ fn workflow_request(
         .encode_to_vec(),
         "WorkItemService/DeleteComment" => {
             DeleteCommentRequest { name: own.spare_comment.name, etag, request_id }.encode_to_vec()
-        }
-        "EventService/ListTriggerFirings" => {
-            ListTriggerFiringsRequest { parent: own.workflow, page_size, ..Default::default() }
-                .encode_to_vec()
-        }
-        "AnalyticsService/GetWorkflowAnalytics" => {
-            let time_zone = if spoiled { "Mars/Base" } else { "" }.to_owned();
-            let start_time = spoiled.then(prost_types::Timestamp::default);
-            let name = own.workflow;
-            GetWorkflowAnalyticsRequest { name, start_time, time_zone, ..Default::default() }
-                .encode_to_vec()
         }
         "AnalyticsService/VerifyLedger" => {
             only_valid(spoiled, &VerifyLedgerRequest { name: own.workflow })?

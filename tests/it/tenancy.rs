@@ -281,14 +281,14 @@ fn workflow_fields() -> Vec<Field> {
         "workflow.v1.WorkItemService/RerunAgentAssist" "name" Advised |_, name|
             RerunAgentAssistRequest { name, ..Default::default() };
         "workflow.v1.WorkItemService/AddComment" "parent" Advised |_, name|
-            AddCommentRequest { parent: name, comment: said(""), ..Default::default() };
+            AddCommentRequest { parent: name, comment: Some(said("")), ..Default::default() };
         "workflow.v1.WorkItemService/ListComments" "parent" Advised |_, name|
             ListCommentsRequest { parent: name, ..Default::default() };
         "workflow.v1.WorkItemService/ListQueue" "parent" Workflow |_, name|
             ListQueueRequest { parent: name, ..Default::default() };
         "workflow.v1.WorkItemService/UpdateComment" "comment.name" Comment |own, name|
             UpdateCommentRequest {
-                comment: said(&own.comment.etag).map(|comment| Comment { name, ..comment }),
+                comment: Some(Comment { name, ..said(&own.comment.etag) }),
                 update_mask: crate::directory::mask(&["*"]),
                 validate_only: true,
                 ..Default::default()
@@ -358,8 +358,8 @@ fn diff(own: &Own) -> Change {
     Change::UnifiedDiff(own.diff.clone())
 }
 
-fn said(etag: &str) -> Option<Comment> {
-    Some(Comment { text: text(), etag: etag.to_owned(), ..Default::default() })
+fn said(etag: &str) -> Comment {
+    Comment { text: text(), etag: etag.to_owned(), ..Default::default() }
 }
 
 fn assigned(own: &Own, user: String) -> Workflow {

@@ -82,6 +82,10 @@ fn any(rng: &mut StdRng, model: &Model) -> Step {
     // Work goes on more often than it is held up.
     let is_open = matches!(here.state, State::Pending | State::Claimed | State::InProgress);
     let any_stage = rng.random_range(0..model.stages.len());
+    let is_over = matches!(here.state, State::Completed | State::Failed | State::Cancelled);
+    if is_over && rng.random_ratio(1, 4) {
+        return Step { by: 0, item, ask: Ask::Plain(Verb::Reopen) };
+    }
     let ask = match rng.random_range(0..20) {
         0..=6 if is_open => {
             let stage = if rng.random_ratio(9, 10) { here.stage } else { any_stage };
@@ -90,7 +94,8 @@ fn any(rng: &mut StdRng, model: &Model) -> Step {
         7 | 8 => Ask::Return { stage: any_stage },
         9 => Ask::Assign { to: rng.random_range(0..4) },
         10 => Ask::Rerun,
-        11..=13 => Ask::Plain(Verb::Claim),
+        11 => Ask::Update { urgent: rng.random_ratio(1, 2) },
+        12..=14 => Ask::Plain(Verb::Claim),
         _ => Ask::Plain(PLAIN.choose(rng).copied().unwrap_or(Verb::Claim)),
     };
     // Whoever has it goes on with it.

@@ -6,6 +6,7 @@ use std::fmt::Write as _;
 
 use api::audit::ListAuditEventsRequest;
 use api::workflow::*;
+use prost_types::FieldMask;
 use rand::Rng as _;
 use rand::rngs::StdRng;
 use serde_json::json;
@@ -61,9 +62,10 @@ pub(crate) async fn sequence(
     for _ in 0..rng.random_range(STEPS) {
         let step = draw::step(rng, &model);
         let expected = model.ask(step.by, step.item, step.ask);
-        let _ = writeln!(story, "{:?}: model says {expected:?}", step);
+        let _ = writeln!(story, "{step:?}: model says {expected:?}");
         let id = Uuid::from_u128(rng.random()).to_string();
-        let given = ask(world, &names, step, &id).await;
+        let etag = etag_of(world, &names, step).await;
+        let given = ask(world, &names, step, &id, &etag).await;
         done.steps += 1;
         done.accepted += usize::from(given.is_ok());
         let mut found = answered(&given, expected);
@@ -77,7 +79,7 @@ pub(crate) async fn sequence(
             // Nobody has heard of what the dead one was at for long enough.
             world.ends_leases().await;
             // Whoever got no answer asks again: the first one holds.
-            let again = ask(world, &names, step, &id).await;
+            let again = ask(world, &names, step, &id, &etag).await;
             found = found.and_then(|()| answered(&again, expected));
         }
         if let Err(difference) = async {
@@ -131,9 +133,27 @@ fn definition(model: &Model, team: &str, users: &[String]) -> Workflow {
 }
 
 /// Sends one call; the name of the item, or the reason of the refusal.
-async fn ask(world: &World, names: &Names, step: Step, id: &str) -> Result<String, String> {
+async fn ask(
+    world: &World,
+    names: &Names,
+    step: Step,
+    id: &str,
+    etag: &str,
+) -> Result<String, String> {
     let person = world.person(PEOPLE[step.by].0);
-    send(&person, names, step, id.to_owned()).await.map_err(|status| status.reason())
+    send(&person, names, step, id.to_owned(), etag).await.map_err(|status| status.reason())
+}
+
+/// As the item is now, for what needs to say how it was read.
+async fn etag_of(world: &World, names: &Names, step: Step) -> String {
+    let (Ask::Update { .. }, Some(name)) = (step.ask, names.items.get(step.item)) else {
+        return String::new();
+    };
+    world.person("alice").sees_item(name).await.map(|item| item.etag).unwrap_or_default()
+}
+
+const fn priority(urgent: bool) -> Priority {
+    if urgent { Priority::Urgent } else { Priority::Normal }
 }
 
 async fn send(
@@ -141,6 +161,7 @@ async fn send(
     names: &Names,
     step: Step,
     request_id: String,
+    etag: &str,
 ) -> Result<String, Status> {
     let mut items = person.items();
     let name = names.items.get(step.item).cloned().unwrap_or_default();
@@ -151,9 +172,8 @@ async fn send(
     }
     let answer = match step.ask {
         Ask::Create { urgent, pick } => {
-            let priority = if urgent { Priority::Urgent } else { Priority::Normal };
             let new = WorkItem {
-                priority: priority.into(),
+                priority: priority(urgent).into(),
                 data: Some(data(json!({ "pick": pick }))),
                 ..item(&names.flow, "Do it")
             };
@@ -178,6 +198,15 @@ async fn send(
             let request =
                 ReturnWorkItemRequest { name, stage_id, request_id, ..Default::default() };
             items.return_work_item(request).await
+        }
+        Ask::Update { urgent } => {
+            let (priority, etag) = (priority(urgent).into(), etag.to_owned());
+            let request = UpdateWorkItemRequest {
+                work_item: Some(WorkItem { name, etag, priority, ..Default::default() }),
+                update_mask: Some(FieldMask { paths: vec!["priority".to_owned()] }),
+                request_id,
+            };
+            items.update_work_item(request).await
         }
         Ask::Rerun => {
             let request = RerunAgentAssistRequest { name, request_id, ..Default::default() };

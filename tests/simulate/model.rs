@@ -1,6 +1,5 @@
-//! The line of work, told once more in a few lines: what the real server is compared with.
-//!
-//! It knows the contract and nothing else of the product, and has no more than 300 lines.
+//! The line of work, told once more: what the real server is compared with. It knows the
+//! contract and nothing else of the product, and has no more than 300 lines.
 
 use api::workflow::{WorkItemState as State, WorkItemVerb as Verb};
 
@@ -14,7 +13,6 @@ pub(crate) enum Role {
     Lead,
 }
 
-/// Who may claim at a stage.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Assigned {
     Anyone,
@@ -44,6 +42,7 @@ pub(crate) enum Ask {
     Assign { to: usize },
     Return { stage: usize },
     Rerun,
+    Update { urgent: bool },
     Plain(Verb),
 }
 
@@ -68,7 +67,6 @@ pub(crate) struct Line {
     pub(crate) action: &'static str,
 }
 
-/// All moves there are.
 pub(crate) fn table() -> Vec<Line> {
     use Lead::{Back, Onwards, To};
     use State::{Blocked, Cancelled, Claimed, Completed, Failed, InProgress, Pending};
@@ -96,7 +94,6 @@ pub(crate) fn table() -> Vec<Line> {
     ]
 }
 
-/// One step of an item's history.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) struct Moved {
     pub(crate) verb: Verb,
@@ -166,7 +163,7 @@ impl Model {
             Ask::Assign { .. } => Verb::Assign,
             Ask::Return { .. } => Verb::Return,
             Ask::Plain(verb) => verb,
-            Ask::Rerun | Ask::Create { .. } => Verb::Unspecified,
+            Ask::Rerun | Ask::Update { .. } | Ask::Create { .. } => Verb::Unspecified,
         };
         let needed =
             if matches!(verb, Verb::Assign | Verb::Reopen) { Role::Lead } else { Role::Member };
@@ -187,12 +184,19 @@ impl Model {
         if verb != Verb::Reopen && is_closed(before.state) {
             return Err("WORK_ITEM_CLOSED");
         }
-        if ask == Ask::Rerun {
-            if !stage.is_agents || before.state == State::Blocked {
-                return Err("ILLEGAL_TRANSITION");
+        let may_run = stage.is_agents && before.state != State::Blocked;
+        match ask {
+            Ask::Rerun if !may_run => return Err("ILLEGAL_TRANSITION"),
+            Ask::Rerun => {
+                self.items[item].records.push(("workflow.agent_assist.requested", by));
+                return Ok(());
             }
-            self.items[item].records.push(("workflow.agent_assist.requested", by));
-            return Ok(());
+            Ask::Update { urgent } => {
+                self.items[item].urgent = urgent;
+                self.items[item].records.push(("updated", by));
+                return Ok(());
+            }
+            _ => {}
         }
         self.refuse_early(by, &before, ask)?;
         let line = self.table.iter().find(|line| line.verb == verb).filter(|line| {
@@ -237,10 +241,8 @@ impl Model {
 
     fn moved(&self, before: Item, by: usize, ask: Ask, line: &Line) -> Item {
         let verb = line.verb;
-        let mut item = Item { before: before.state, ..before.clone() };
-        if let Ask::Complete { pick, .. } = ask {
-            item.pick = pick;
-        }
+        let pick = if let Ask::Complete { pick, .. } = ask { pick } else { before.pick };
+        let mut item = Item { before: before.state, pick, ..before.clone() };
         let routes = &self.stages[before.stage].routes;
         let route = routes.iter().find(|route| route.pick.is_none_or(|pick| pick == item.pick));
         let (state, target) = match (line.lead, route.and_then(|route| route.target), ask) {
@@ -288,10 +290,8 @@ impl Model {
 
     /// Items that somebody may claim, in the order in which they are to be taken up.
     pub(crate) fn queue(&self, by: usize) -> Vec<usize> {
-        let is_in = |item: &Item| {
-            let claims = self.refuse_early(by, item, Ask::Plain(Verb::Claim));
-            item.state == State::Pending && claims.is_ok()
-        };
+        let may = |item: &Item| self.refuse_early(by, item, Ask::Plain(Verb::Claim)).is_ok();
+        let is_in = |item: &Item| item.state == State::Pending && may(item);
         let all = 0..self.items.len();
         let mut queue: Vec<_> = all.filter(|at| is_in(&self.items[*at])).collect();
         queue.sort_by_key(|at| !self.items[*at].urgent);

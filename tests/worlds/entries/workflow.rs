@@ -198,21 +198,33 @@ pub(super) const ENTRIES: &[Entry] = &[
     })
     .never_denied("what is not held is left out")
     .never_not_found("it names nothing"),
-    Entry::new("workflow.v1.WorkItemService/UpdateComment", &[on(Kind::ToUpdateComment)], |c| {
-        let (name, etag) = (c.name(0), c.etag(0));
-        let comment = Comment { name, etag, text: "Rather".into(), ..Default::default() };
-        UpdateCommentRequest {
-            comment: Some(comment),
-            update_mask: Some(prost_types::FieldMask { paths: vec!["text".into()] }),
-            request_id: c.request_id(),
-            ..Default::default()
-        }
-        .encode_to_vec()
-    }),
-    Entry::new("workflow.v1.WorkItemService/DeleteComment", &[on(Kind::SpareComment)], |c| {
-        DeleteCommentRequest { name: c.name(0), request_id: c.request_id(), ..Default::default() }
+    Entry::new(
+        "workflow.v1.WorkItemService/UpdateComment",
+        &[on(Kind::ToUpdateComment).unless_over()],
+        |c| {
+            let (name, etag) = (c.name(0), c.etag(0));
+            let comment = Comment { name, etag, text: "Rather".into(), ..Default::default() };
+            UpdateCommentRequest {
+                comment: Some(comment),
+                update_mask: Some(prost_types::FieldMask { paths: vec!["text".into()] }),
+                request_id: c.request_id(),
+                ..Default::default()
+            }
             .encode_to_vec()
-    }),
+        },
+    ),
+    Entry::new(
+        "workflow.v1.WorkItemService/DeleteComment",
+        &[on(Kind::SpareComment).unless_over()],
+        |c| {
+            DeleteCommentRequest {
+                name: c.name(0),
+                request_id: c.request_id(),
+                ..Default::default()
+            }
+            .encode_to_vec()
+        },
+    ),
     Entry::new("workflow.v1.EventService/ListTriggerFirings", &[on(Kind::Workflow)], |c| {
         ListTriggerFiringsRequest {
             parent: c.name(0),

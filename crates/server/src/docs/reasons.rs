@@ -24,6 +24,7 @@ reasons! {
     "ALREADY_CLAIMED" "FAILED_PRECONDITION" "somebody has claimed the item" "read it again";
     "ALREADY_MEMBER" "FAILED_PRECONDITION" "the user is in the team" "give a further role with AssignRole";
     "ALREADY_REVIEWED" "FAILED_PRECONDITION" "the recommendation has its verdict" "read the item again";
+    "ASSIGNEE_NOT_ALLOWED" "FAILED_PRECONDITION" "the person may not work on the item where it is" "give them a role, or name somebody else";
     "AUTO_APPLY_REFUSED" "run" "a guard of auto-apply said no; it is named" "let a person apply the change";
     "BRANCH_MOVED" "FAILED_PRECONDITION" "the mirror's branch is not where it was expected, or its files changed since" "look at the patch's branch";
     "CERTIFICATE_TAKEN" "FAILED_PRECONDITION" "another service account has the certificate_name" "see ListUsers";
@@ -32,12 +33,15 @@ reasons! {
     "CONCURRENT_CHANGE" "ABORTED" "somebody else was faster" "try again";
     "DATABASE_UNAVAILABLE" "UNAVAILABLE" "the database does not answer" "try again after the time in RetryInfo";
     "DEADLINE_EXCEEDED" "DEADLINE_EXCEEDED" "the call's time was over; what it began is finished" "read, or repeat with the same request_id";
+    "DEPENDENCY_CYCLE" "FAILED_PRECONDITION" "what the item is to wait for waits for it" "see blocked_by of these items";
+    "DEPENDENCY_OPEN" "FAILED_PRECONDITION" "something that the item waits for is open" "finish that first, or change blocked_by";
     "DEPTH_EXCEEDED" "run" "a chain of events and triggers is deeper than 8" "look at the triggers for a circle";
     "ENGINE_FAILED" "run" "the coding engine failed" "look at the run's message";
     "ENGINE_TIMED_OUT" "run" "the coding engine ran out of time" "give it a smaller task";
     "ENGINE_UNAVAILABLE" "run" "the coding engine is not there" "see ListEngines";
     "ETAG_MISMATCH" "ABORTED" "the resource changed since it was read" "read it again";
     "EVENT_TYPE_NOT_SUPPORTED" "INVALID_ARGUMENT" "triggers cannot listen to this event" "see Trigger.event_type";
+    "EXTERNAL_ID_TAKEN" "FAILED_PRECONDITION" "another item of the workflow has this external id; it is named" "use that item";
     "FENCE_LOST" "run" "another worker took the run over" "nothing: the run goes on there";
     "FIELD_NOT_SUPPORTED" "INVALID_ARGUMENT" "a field that does not work yet is set" "leave it out";
     "FILTER_NOT_SUPPORTED" "INVALID_ARGUMENT" "`filter` and `order_by` do not work yet" "leave them empty";
@@ -101,6 +105,7 @@ reasons! {
     "SETTER_LEFT" "run" "whoever set the trigger has left" "publish it again in your own name";
     "SLUG_TAKEN" "FAILED_PRECONDITION" "another team in use, or role of the team, has the slug" "take another one";
     "STAGE_MISMATCH" "FAILED_PRECONDITION" "the item is at another stage than the one named" "read the item again";
+    "STAGE_NOT_VISITED" "FAILED_PRECONDITION" "the item never was at the stage, or is there now" "see ListTransitions";
     "STAGE_PAUSED" "FAILED_PRECONDITION" "the stage is paused" "wait until it is resumed";
     "STAGE_TYPE_NOT_SUPPORTED" "INVALID_ARGUMENT" "the stage type does not work yet" "take another type";
     "STAR_LIMIT" "FAILED_PRECONDITION" "the caller has as many stars as he may" "take one away";
@@ -119,6 +124,7 @@ reasons! {
     "UNIMPLEMENTED" "UNIMPLEMENTED" "the method does not work yet" "see status.md";
     "USER_DEACTIVATED" "FAILED_PRECONDITION" "the user is deactivated" "bring it back with UpdateUser";
     "USER_NOT_FOUND" "NOT_FOUND" "no such person, or not visible" "look at the name";
+    "WIP_LIMIT_REACHED" "FAILED_PRECONDITION" "the stage has no room for one more item in hand" "finish or release one first";
     "WORKFLOW_DELETED" "run" "the workflow was deleted when the event came" "nothing";
     "WORKFLOW_HAS_ITEMS" "FAILED_PRECONDITION" "items were made in the workflow, and they stay where they are" "publish it as a template, or export it";
     "WORKFLOW_NOT_DELETED" "FAILED_PRECONDITION" "the workflow is in use" "nothing is left to do";

@@ -4,6 +4,8 @@
 //! The cost of each is that of reading the workflow's items or stays by their index, and for
 //! stays and lengths of sorting them: n log n for n stays.
 
+use std::fmt::Write as _;
+
 use permissions::Scope;
 use primitives::{Timestamp, WorkflowId};
 use sea_orm::FromQueryResult;
@@ -164,7 +166,8 @@ fn local_day(at: &str, offset: &Offset) -> String {
     let mut last = offset.at_first;
     let mut arms = String::new();
     for (from, next) in &offset.changes {
-        arms += &format!(" when {at} < {} then {last}", from.as_micros());
+        // Writing to a text cannot fail.
+        let _ = write!(arms, " when {at} < {} then {last}", from.as_micros());
         last = *next;
     }
     let local =

@@ -8,7 +8,7 @@ use std::sync::Arc;
 use async_trait::async_trait;
 use permissions::{Scope, Visible};
 use primitives::{Page, PageAfter, PageRequest, Timestamp, WorkflowId};
-use sea_orm::sea_query::{Condition, Expr, Order, Query, SelectStatement};
+use sea_orm::sea_query::{Condition, Expr, Order, Query, SelectStatement, TableRef};
 use sea_orm::{ConnectionTrait, ExprTrait, FromQueryResult, QueryResult};
 use uuid::Uuid;
 use workflow_core::StoreError;
@@ -52,6 +52,23 @@ fn waiting(scope: &Scope, workflow: Uuid) -> SelectStatement {
         .to_owned()
 }
 
+/// What an item waits for and is not over.
+fn open_blockers() -> SelectStatement {
+    let dependency = |name| column("work_item_dependency", name);
+    Query::select()
+        .expr(Expr::val(1))
+        .from("work_item_dependency")
+        .inner_join(
+            TableRef::from(TABLE).alias("blocker"),
+            query::same_tenant("blocker", "work_item_dependency")
+                .add(column("blocker", "id").eq(dependency("blocker_id"))),
+        )
+        .cond_where(query::same_tenant("work_item_dependency", TABLE))
+        .and_where(dependency("work_item_id").eq(column(TABLE, "id")))
+        .and_where(column("blocker", "closed_at").is_null())
+        .to_owned()
+}
+
 fn queue_page(
     scope: &Scope,
     workflow: Uuid,
@@ -63,6 +80,7 @@ fn queue_page(
     select
         .and_where(column(TABLE, "workflow_id").eq(workflow))
         .and_where(column(TABLE, "state").eq(constant("PENDING")))
+        .and_where(Expr::exists(open_blockers()).not())
         .and_where(place.in_tuples(places.iter().map(|at| (at.revision, at.stage.0.clone()))));
     if let Some(after) = request.after {
         let (priority, time) = unranked(after.key);

@@ -7,6 +7,7 @@ mod counts;
 mod directory_counts;
 mod first_person;
 mod policy_size;
+mod queue_plans;
 mod races;
 mod replicas;
 mod row_security;

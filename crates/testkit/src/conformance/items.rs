@@ -369,7 +369,7 @@ pub async fn figures_count_one_workflow(stand: Stand) {
     assert_eq!((figures.cycle.count, figures.cycle.mean), (1, 60.0));
     let intake = &figures.stages.iter().find(|(id, _)| id.0 == "intake").unwrap().1;
     assert_eq!((intake.entered, intake.in_stage_now, intake.left_otherwise), (2, 1, 0));
-    assert_eq!(intake.lengths.mean, 30.0);
+    assert_eq!((intake.lengths.count, intake.lengths.mean), (1, 30.0));
     let foreign = stand.scope(stand.dave);
     let nothing =
         stand.ports.workflows.figures(&foreign, workflow.id, &Wanted::WHOLE).await.unwrap();

@@ -70,6 +70,7 @@ impl StageInput {
             wip_limit,
             wip_limit_per_person,
         } = stage.clone();
+        let limit = |limit: u32| i32::try_from(limit).unwrap_or(i32::MAX);
         let assignment = match assignment {
             Assignment::Anyone => AssignmentInput::Anyone,
             Assignment::Role(role) => AssignmentInput::Role(role),
@@ -94,8 +95,8 @@ impl StageInput {
             agent_model_hint,
             agent_output: if kind.runs_agent() { agent_output } else { AgentOutput::Plan },
             agent_auto_apply: auto_apply_set_by.is_some(),
-            wip_limit: i32::try_from(wip_limit).unwrap_or(i32::MAX),
-            wip_limit_per_person: i32::try_from(wip_limit_per_person).unwrap_or(i32::MAX),
+            wip_limit: limit(wip_limit),
+            wip_limit_per_person: limit(wip_limit_per_person),
         }
     }
 }

@@ -127,6 +127,8 @@ fn fields(older: &Stage, newer: &Stage) -> Vec<&'static str> {
         ("wip_limit", *wip_limit == newer.wip_limit),
         ("wip_limit_per_person", *wip_limit_per_person == newer.wip_limit_per_person),
         ("agent_auto_apply", *auto_apply_set_by == newer.auto_apply_set_by),
+        ("wip_limit", *wip_limit == newer.wip_limit),
+        ("wip_limit_per_person", *wip_limit_per_person == newer.wip_limit_per_person),
     ];
     compared.into_iter().filter(|(_, same)| !same).map(|(name, _)| name).collect()
 }

@@ -164,7 +164,10 @@ impl Comments {
         let scope = grant.scope();
         let mut tx = self.items.store.begin(&scope).await?;
         let row = tx.lock_comment(&scope, id).await?.ok_or(NOT_FOUND)?;
-        Ok((tx, grant.admit(row)?))
+        // What was taken back is there for nobody who would change it.
+        let is_gone = row.deleted_at.is_some();
+        let admitted = grant.admit(row);
+        Ok((tx, admitted.map_err(|denied| if is_gone { NOT_FOUND } else { denied.into() })?))
     }
 }
 

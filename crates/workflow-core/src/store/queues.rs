@@ -27,7 +27,8 @@ pub trait QueueStore: Send + Sync {
         workflow: WorkflowId,
     ) -> Result<Vec<(Place, Arc<Definition>)>, StoreError>;
 
-    /// PENDING items at these places: higher priorities first, then oldest first.
+    /// PENDING items at these places that wait for no open one: higher priorities first, then
+    /// oldest first.
     async fn list_queue(
         &self,
         scope: &Scope,
