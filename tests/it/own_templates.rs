@@ -126,7 +126,7 @@ testkit::on_both! {
             person.templates().publish_template(request).await.map(tonic::Response::into_inner)
         };
         let own = publish(&alice, &flow.name, Visibility::Personal).await.unwrap();
-        assert_eq!(own_templates(&alice, true).await, [own.clone()]);
+        assert_eq!(own_templates(&alice, true).await, std::slice::from_ref(&own));
         assert!(own_templates(&bob, false).await.is_empty());
         refused(publish(&alice, &flow.name, Visibility::Global).await, Code::PermissionDenied, "PERMISSION_DENIED");
         let board = Workflow { visibility: Visibility::Global.into(), ..workflow("Board", "", [human("do")]) };

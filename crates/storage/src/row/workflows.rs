@@ -4,6 +4,7 @@ pub mod workflow {
     use sea_orm::entity::prelude::*;
 
     #[derive(Clone, Debug, PartialEq, Eq, DeriveEntityModel)]
+    #[expect(clippy::struct_excessive_bools, reason = "columns are as they are")]
     #[sea_orm(table_name = "workflow")]
     pub struct Model {
         #[sea_orm(primary_key, auto_increment = false)]

@@ -86,7 +86,8 @@ impl Tx {
 
     async fn add_star(&self, scope: &Scope, star: &Star) -> Result<()> {
         let row = workflow_star::Model {
-            id: uuid::Uuid::now_v7(),
+            // Nothing ever names a star: any fresh id will do.
+            id: primitives::TriggerId::generate().as_uuid(),
             tenant_kind: own(scope).kind().as_str().into(),
             tenant_id: own(scope).id(),
             place: star.place.to_string(),

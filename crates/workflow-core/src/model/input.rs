@@ -77,8 +77,10 @@ pub struct StageInput {
     #[serde(skip_serializing_if = "is_default")]
     pub agent_auto_apply: bool,
     /// 0 is no limit.
+    #[serde(skip_serializing_if = "is_default")]
     pub wip_limit: i32,
     /// 0 is no limit.
+    #[serde(skip_serializing_if = "is_default")]
     pub wip_limit_per_person: i32,
 }
 

@@ -124,6 +124,8 @@ fn fields(older: &Stage, newer: &Stage) -> Vec<&'static str> {
         ("agent_target_path", *agent_target_path == newer.agent_target_path),
         ("agent_model_hint", *agent_model_hint == newer.agent_model_hint),
         ("agent_output", *agent_output == newer.agent_output),
+        ("wip_limit", *wip_limit == newer.wip_limit),
+        ("wip_limit_per_person", *wip_limit_per_person == newer.wip_limit_per_person),
         ("agent_auto_apply", *auto_apply_set_by == newer.auto_apply_set_by),
         ("wip_limit", *wip_limit == newer.wip_limit),
         ("wip_limit_per_person", *wip_limit_per_person == newer.wip_limit_per_person),

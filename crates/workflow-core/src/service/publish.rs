@@ -159,7 +159,7 @@ fn as_template(is_gone: bool, denied: permissions::Denied) -> WorkflowError {
 /// Where the template goes, with the right to put it there.
 enum Place {
     New(permissions::TenantAdmitted<WorkflowsManage>),
-    Revision(Admitted<WorkflowsManage, Workflow>),
+    Revision(Box<Admitted<WorkflowsManage, Workflow>>),
     /// What names the owner is wrong: said when arguments are judged.
     Unclear(primitives::InvalidArgs),
 }
@@ -174,7 +174,7 @@ impl Place {
             (_, Some(held)) => {
                 let is_gone = held.deleted_at.is_some();
                 let held = grant.admit(held).map_err(|denied| as_template(is_gone, denied))?;
-                if is_gone { Err(NOT_FOUND) } else { Ok(Self::Revision(held)) }
+                if is_gone { Err(NOT_FOUND) } else { Ok(Self::Revision(Box::new(held))) }
             }
             (PublishTo::New(Ok(tenant)), None) => Ok(Self::New(grant.admit_in(*tenant)?)),
             (PublishTo::New(Err(wrong)), None) => Ok(Self::Unclear(wrong.clone())),
