@@ -198,6 +198,10 @@ fn agent_fields() -> Vec<Field> {
 }
 
 fn workflow_fields() -> Vec<Field> {
+    flow_fields().into_iter().chain(item_fields()).collect()
+}
+
+fn flow_fields() -> Vec<Field> {
     fields! {
         "workflow.v1.WorkflowService/CreateWorkflow" "workflow.team" Team |_, name|
             CreateWorkflowRequest { workflow: Some(workflow("New", &name, [human("do")])), ..Default::default() };
@@ -211,6 +215,11 @@ fn workflow_fields() -> Vec<Field> {
             InstantiateTemplateRequest { name, team: own.team.clone(), validate_only: true, ..Default::default() };
         "workflow.v1.TemplateService/InstantiateTemplate" "team" Team |own, name|
             InstantiateTemplateRequest { name: own.template.clone(), team: name, visibility: Visibility::Team.into(), validate_only: true, ..Default::default() };
+    }
+}
+
+fn item_fields() -> Vec<Field> {
+    fields! {
         "workflow.v1.WorkItemService/CreateWorkItem" "work_item.workflow" Workflow |_, name|
             CreateWorkItemRequest { work_item: Some(item(&name, "New")), ..Default::default() };
         "workflow.v1.WorkItemService/CreateWorkItem" "work_item.repository" Repository |own, name|

@@ -38,9 +38,10 @@ testkit::on_both! {
         let held = bob.starts(&held).await.unwrap();
         let free = alice.releases(&held).await.expect("a lead takes it back");
         assert_eq!(free.state(), WorkItemState::Pending);
-        let verbs: Vec<_> = history(&bob, &free).await.iter().map(Transition::verb).collect();
-        use WorkItemVerb::{Claim, Create, Release, Start};
-        assert_eq!(verbs, [Create, Claim, Release, Claim, Start, Release]);
+        let verbs: Vec<_> = history(&bob, &free).await.iter().map(|step| step.verb().as_str_name()).collect();
+        let expected = ["CREATE", "CLAIM", "RELEASE", "CLAIM", "START", "RELEASE"];
+        let expected = expected.map(|verb| format!("WORK_ITEM_VERB_{verb}"));
+        assert_eq!(verbs, expected);
     }
 
     /// Who is made responsible must be known, and able to work on the item.
@@ -197,7 +198,6 @@ testkit::on_both! {
         let all = (0..count).map(|_| bob.creates_item(item(name, "At once")));
         let all = futures::future::join_all(all).await;
         let mut numbers: Vec<_> = all.into_iter().map(|made| made.unwrap().reference).collect();
-        numbers.sort_by_key(|reference| reference.len());
         numbers.sort_by_key(|reference| reference[5..].parse::<u32>().unwrap());
         let expected: Vec<_> = (2..=count + 1).map(|number| format!("PAY2-{number}")).collect();
         assert_eq!(numbers, expected);

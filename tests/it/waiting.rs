@@ -1,10 +1,12 @@
 //! What an item waits for: others, and a place at its stage.
 
 use api::agent::RunState;
-use api::workflow::{ExplainWorkItemRequest, Stage, WorkItem, WorkItemState};
+use api::workflow::{
+    Assignment, AssignmentType, ExplainWorkItemRequest, Stage, WorkItem, WorkItemState,
+};
 use futures::future::join_all;
-use testkit::world::shapes::{assist, human, item, workflow};
-use testkit::world::{Person, Refused as _, World, refused};
+use testkit::world::shapes::{assist, human, item, item_on, workflow};
+use testkit::world::{Person, Refused as _, Repo, World, refused};
 use tonic::Code;
 
 fn wrong<T: std::fmt::Debug>(answer: Result<T, tonic::Status>, reason: &str) {
@@ -116,7 +118,9 @@ testkit::on_both! {
         assert_eq!(bob.sees_run(&run).await.unwrap().state(), RunState::Queued);
         bob.does(&second).await.unwrap();
         let known = bob.awaits_agent(&waiting.name).await;
-        assert_eq!(known.recommendation.expect("a recommendation").run, run);
+        // There is no repository to advise on, which is what the agent says once it may begin.
+        assert!(!known.recommendation_error.is_empty(), "{known:?}");
+        assert_eq!(bob.sees_run(&run).await.unwrap().state(), RunState::Failed);
     }
 
     /// A stage takes so many items in hand, of everybody and of each; what is given back, or
@@ -196,9 +200,40 @@ testkit::on_both! {
         let held = bob.unblocks(&held).await.unwrap();
         let moved = bob.completes(&held).await.unwrap();
         let known = bob.awaits_agent(&moved.name).await;
-        assert_eq!(says(&bob, &known).await, told("AWAITS_REVIEW OVERDUE", false));
+        // Without a repository.
+        assert_eq!(says(&bob, &known).await, told("RUN_FAILED OVERDUE", true));
         let over = bob.completes(&known).await.unwrap();
         assert_eq!(says(&gus, &over).await, told("WORK_ITEM_CLOSED", false));
         assert_eq!(says(&bob, &second).await, told("UNCLAIMED", true));
+    }
+
+    /// Also whom an item waits for is said.
+    async fn whom_an_item_waits_for_is_said(db: TestDb) {
+        let world = World::start(db).await;
+        let [alice, bob] = world.people(["alice", "bob"]);
+        let repo = Repo::shop(&world.root_of("core").join("shop"));
+        let repository = alice.registers(&repo.dir).await.unwrap().name;
+        let role = Assignment { r#type: AssignmentType::Role.into(), role: "lead".into(), ..Default::default() };
+        let user = Assignment { r#type: AssignmentType::User.into(), user: bob.user.clone(), ..Default::default() };
+        let stages = [
+            Stage { assignment: Some(role), ..human("lead") },
+            Stage { assignment: Some(user), ..human("bob") },
+            assist("think"),
+        ];
+        let flow = flow(&alice, stages).await;
+        let made = alice.creates_item(item_on(&flow, "Carts", "", &repository)).await.unwrap();
+        let says = async |who: &Person| {
+            let request = ExplainWorkItemRequest { name: made.name.clone() };
+            let known = who.items().explain_work_item(request).await.unwrap().into_inner();
+            (known.because[0].code.clone(), known.may_claim)
+        };
+        assert_eq!(says(&bob).await, ("AWAITS_ROLE".to_owned(), false));
+        assert_eq!(says(&alice).await, ("AWAITS_ROLE".to_owned(), true));
+        let next = alice.does(&made).await.unwrap();
+        assert_eq!(says(&alice).await, ("AWAITS_USER".to_owned(), false));
+        assert_eq!(says(&bob).await, ("AWAITS_USER".to_owned(), true));
+        bob.does(&next).await.unwrap();
+        alice.awaits_agent(&made.name).await;
+        assert_eq!(says(&bob).await, ("AWAITS_REVIEW".to_owned(), true));
     }
 }

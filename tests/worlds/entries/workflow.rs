@@ -127,7 +127,6 @@ pub(super) const ENTRIES: &[Entry] = &[
         AssignWorkItemRequest { name, assignee, request_id, ..Default::default() }.encode_to_vec()
     })
     // Two founders need not know each other.
-    .certain(|_| false)
     .adjusted(|draft| draft.owner(0) != Some(&Owner::Global)),
     Entry::new("workflow.v1.WorkItemService/ReleaseWorkItem", &[on(Kind::Held)], |c| {
         let (name, request_id) = (c.name(0), c.request_id());

@@ -26,6 +26,9 @@ reasons! {
     "ALREADY_REVIEWED" "FAILED_PRECONDITION" "the recommendation has its verdict" "read the item again";
     "ASSIGNEE_NOT_ALLOWED" "FAILED_PRECONDITION" "the person may not work on the item where it is" "give them a role, or name somebody else";
     "AUTO_APPLY_REFUSED" "run" "a guard of auto-apply said no; it is named" "let a person apply the change";
+    "AWAITS_REVIEW" "explanation" "the agent is done at its stage" "review what it recommends, and complete the stage";
+    "AWAITS_ROLE" "explanation" "the item waits for somebody with its stage's role" "see the stage's assignment";
+    "AWAITS_USER" "explanation" "the item waits for the person whom its stage names" "see the stage's assignment";
     "BRANCH_MOVED" "FAILED_PRECONDITION" "the mirror's branch is not where it was expected, or its files changed since" "look at the patch's branch";
     "CERTIFICATE_TAKEN" "FAILED_PRECONDITION" "another service account has the certificate_name" "see ListUsers";
     "COMMENT_NOT_FOUND" "NOT_FOUND" "no such comment, deleted, or not visible" "see ListComments";
@@ -97,6 +100,7 @@ reasons! {
     "ROLE_IN_USE" "FAILED_PRECONDITION" "somebody holds the role" "set force to take it from them";
     "ROLE_NOT_FOUND" "NOT_FOUND" "no such role, or not of the team" "see ListRoles";
     "RUN_ATTEMPTS_EXHAUSTED" "run" "the run failed at every attempt" "look at the run's message";
+    "RUN_FAILED" "explanation" "the agent's last run at the stage brought nothing" "see recommendation_error; run it again, or complete the stage";
     "RUN_IN_PROGRESS" "FAILED_PRECONDITION" "the agent is still at work at this stage" "wait for the run";
     "RUN_NOT_FOUND" "NOT_FOUND" "no such run, or not visible" "look at the name";
     "RUN_TIMED_OUT" "run" "the run was not done at its deadline" "start it again";

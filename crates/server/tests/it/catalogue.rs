@@ -151,7 +151,10 @@ fn the_catalogue_is_sorted_and_complete() {
     let names: Vec<_> = REASONS.iter().map(|reason| reason.name).collect();
     assert!(names.is_sorted());
     for reason in REASONS {
-        assert!(is_reason(reason.name) && is_reason(reason.code) || reason.code == "run");
+        assert!(
+            is_reason(reason.name) && is_reason(reason.code)
+                || ["run", "explanation"].contains(&reason.code)
+        );
         assert!(!reason.meaning.is_empty() && !reason.remedy.is_empty(), "{}", reason.name);
     }
 }

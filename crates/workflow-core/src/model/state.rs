@@ -215,8 +215,10 @@ impl ItemState {
                 | On::Block
                 | On::Unblock { .. },
             )
-            | (Pending | Claimed | InProgress, On::RerunAgent { agent_stage: false })
-            | (Pending | Claimed | InProgress, On::Unblock { .. })
+            | (
+                Pending | Claimed | InProgress,
+                On::RerunAgent { agent_stage: false } | On::Unblock { .. },
+            )
             | (Pending | Claimed | InProgress | Blocked, On::Reopen { .. })
             | (Completed | Failed | Cancelled, _) => {
                 return Err(IllegalTransition { state: self.as_str(), verb: event.verb() });
