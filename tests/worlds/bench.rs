@@ -8,7 +8,7 @@ use std::collections::BTreeMap;
 use api::agent::ApplyRequest;
 use api::agent::apply_request::Change;
 use api::permissions::Visibility;
-use api::workflow::{AddCommentRequest, Comment};
+use api::workflow::{AddCommentRequest, Comment, Stage};
 use rand::Rng as _;
 use rand::rngs::StdRng;
 use rand::seq::IndexedRandom as _;
@@ -141,9 +141,17 @@ impl Bench {
                 };
                 Some(Thing { item: Some(changed.expect("his own item")), ..held })
             }
+            Kind::ToStar => {
+                let line = self.line(caller).clone();
+                for starred in line.sees_starred().await.unwrap_or_default() {
+                    line.unstars(&starred).await.expect("a star of his own");
+                }
+                Some(self.make_flow(owner, false).await)
+            }
             Kind::ToReturn => {
-                let made = self.make_advised(owner).await?;
-                let followed = self.steward(owner).completes(made.item.as_ref()?).await;
+                let flow = self.make_flow_of(owner, vec![human("do"), human("check")]).await;
+                let made = self.make_item_in(owner, &flow.name).await;
+                let followed = self.steward(owner).does(made.item.as_ref()?).await;
                 let made = Thing { item: Some(followed.expect("a completed stage")), ..made };
                 self.claimed(made, caller).await
             }
@@ -174,6 +182,10 @@ impl Bench {
     /// A live workflow: one human stage, or an agent stage before it.
     pub(crate) async fn make_flow(&mut self, owner: &Owner, agent: bool) -> Thing {
         let stages = if agent { vec![assist("advice"), human("do")] } else { vec![human("do")] };
+        self.make_flow_of(owner, stages).await
+    }
+
+    async fn make_flow_of(&mut self, owner: &Owner, stages: Vec<Stage>) -> Thing {
         let first = stages[0].stage_id.clone();
         let team = if let Owner::Team(team) = owner { team.as_str() } else { "" };
         let mut asked = workflow("Flow", team, stages);
@@ -224,11 +236,15 @@ impl Bench {
 
     async fn make_item(&mut self, owner: &Owner) -> Option<Thing> {
         let flow = self.flow(owner, false)?;
-        let made = self.steward(owner).creates_item(item(&flow, "Do it")).await;
+        Some(self.make_item_in(owner, &flow).await)
+    }
+
+    async fn make_item_in(&mut self, owner: &Owner, flow: &str) -> Thing {
+        let made = self.steward(owner).creates_item(item(flow, "Do it")).await;
         let made = made.unwrap_or_else(|status| panic!("no item for {owner}: {status}"));
         let thing = Thing::of_item(Kind::Item, made, owner);
         self.things.push(thing.clone());
-        Some(thing)
+        thing
     }
 
     /// What a caller who may says about a fresh item.

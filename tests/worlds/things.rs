@@ -40,6 +40,8 @@ pub(crate) enum Kind {
     EmptyTeam,
 
     SpareWorkflow,
+    /// By a caller without any stars.
+    ToStar,
     ToUpdateFlow,
     ToPause,
     /// Paused.
@@ -59,7 +61,7 @@ pub(crate) enum Kind {
     Blocked,
     /// …and cancelled.
     Closed,
-    /// Claimed by the caller, and at an agent stage before.
+    /// Claimed by the caller at its second stage.
     ToReturn,
     ToReview,
     ToRerun,
@@ -85,7 +87,7 @@ impl Kind {
     /// What it is like when its state does not matter.
     pub(crate) fn base(self) -> Self {
         match self {
-            Self::SpareWorkflow => Self::Workflow,
+            Self::SpareWorkflow | Self::ToStar => Self::Workflow,
             Self::ToClaim
             | Self::ToStart
             | Self::ToComplete

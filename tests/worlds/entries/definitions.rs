@@ -127,11 +127,9 @@ pub(super) const ENTRIES: &[Entry] = &[
     }),
     Entry::new(
         "workflow.v1.WorkflowService/StarWorkflow",
-        &[on(Kind::Workflow).unless_over()],
+        &[on(Kind::ToStar).unless_over()],
         |c| StarWorkflowRequest { name: c.name(0), request_id: c.request_id() }.encode_to_vec(),
-    )
-    // Somebody may have as many stars as he may.
-    .certain(|_| false),
+    ),
     Entry::new(
         "workflow.v1.WorkflowService/UnstarWorkflow",
         &[on(Kind::Workflow).unless_over()],

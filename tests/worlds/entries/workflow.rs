@@ -134,7 +134,7 @@ pub(super) const ENTRIES: &[Entry] = &[
     }),
     Entry::new("workflow.v1.WorkItemService/ReturnWorkItem", &[on(Kind::ToReturn)], |c| {
         let (name, request_id) = (c.name(0), c.request_id());
-        let stage_id = "advice".to_owned();
+        let stage_id = "do".to_owned();
         ReturnWorkItemRequest { name, stage_id, request_id, ..Default::default() }.encode_to_vec()
     }),
     Entry::new("workflow.v1.WorkItemService/BlockWorkItem", &[on(Kind::Held)], |c| {

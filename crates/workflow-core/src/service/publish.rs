@@ -54,10 +54,10 @@ impl Templates {
             PublishTo::New(_) => None,
         };
         let is_gone = row.deleted_at.is_some();
-        let row = grant.admit(row).map_err(|denied| {
-            if is_gone { WorkflowError::NotFound("WORKFLOW") } else { denied.into() }
-        })?;
-        let place = Place::admit(grant, to, held)?;
+        // What is gone is not found, whatever is held where it was, or where this is to go.
+        let unless_gone = |error| if is_gone { WorkflowError::NotFound("WORKFLOW") } else { error };
+        let row = grant.admit(row).map_err(|denied| unless_gone(denied.into()))?;
+        let place = Place::admit(grant, to, held).map_err(unless_gone)?;
         if let Some(answer) = replayed(tx.as_mut(), once).await? {
             return Ok(answer);
         }

@@ -44,7 +44,8 @@ impl Workflows {
         // The retry of the call that gave it away is admitted where it is now.
         let is_gone = row.deleted_at.is_some();
         let row = grant.admit(row).map_err(|denied| gone_or(is_gone, denied))?;
-        let admitted = to.as_ref().ok().map(|to| grant.admit_in(*to)).transpose()?;
+        let admitted = to.as_ref().ok().map(|to| grant.admit_in(*to)).transpose();
+        let admitted = admitted.map_err(|denied| gone_or(is_gone, denied))?;
         if let Some(answer) = replayed(tx.as_mut(), once).await? {
             return Ok(answer);
         }
