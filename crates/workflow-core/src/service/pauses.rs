@@ -5,7 +5,7 @@
 
 use audit::AuditEvent;
 use events::Once;
-use permissions::{Admitted, Grant, WorkflowsManage};
+use permissions::{Admitted, Grant, Permission, WorkflowsManage};
 use primitives::{Checked, InvalidArgs, Timestamp, WorkflowId};
 use serde_json::json;
 
@@ -89,12 +89,12 @@ impl Workflows {
     }
 
     /// Holds a workflow that is in use, or has the answer of an earlier attempt.
-    async fn hold_live(
+    pub(super) async fn hold_live<P: Permission>(
         &self,
-        grant: &Grant<WorkflowsManage>,
+        grant: &Grant<P>,
         id: WorkflowId,
         once: Option<&Once>,
-    ) -> Result<Held, WorkflowError> {
+    ) -> Result<Held<P>, WorkflowError> {
         let mut tx = self.store.begin(&grant.scope()).await?;
         let row = self.visible(tx.as_mut(), grant, id).await?;
         let is_gone = row.deleted_at.is_some();
@@ -107,7 +107,7 @@ impl Workflows {
     }
 }
 
-type Held = (Box<dyn WorkflowTx>, Admitted<WorkflowsManage, Workflow>, Option<Workflow>);
+type Held<P> = (Box<dyn WorkflowTx>, Admitted<P, Workflow>, Option<Workflow>);
 
 struct Settled {
     action: &'static str,

@@ -7,8 +7,7 @@ use events::Once;
 use permissions::{Grant, WorkflowsView};
 use primitives::{Checked, WorkflowId};
 
-use super::workflows::{NOT_FOUND, gone_or};
-use super::{Workflows, remember, replayed};
+use super::{Workflows, remember};
 use crate::WorkflowError;
 use crate::model::Workflow;
 use crate::store::{STARS, Star};
@@ -29,15 +28,9 @@ impl Workflows {
         once: Option<&Once>,
     ) -> Result<Workflow, WorkflowError> {
         let scope = grant.scope();
-        let mut tx = self.store.begin(&scope).await?;
-        let row = self.visible(tx.as_mut(), grant, id).await?;
-        let is_gone = row.deleted_at.is_some();
-        let row = grant.admit(row).map_err(|denied| gone_or(is_gone, denied))?;
-        if let Some(answer) = replayed(tx.as_mut(), once).await? {
+        let (mut tx, row, answer) = self.hold_live(grant, id, once).await?;
+        if let Some(answer) = answer {
             return Ok(answer);
-        }
-        if is_gone {
-            return Err(NOT_FOUND);
         }
         arguments?;
         let now = self.clock.now();
@@ -79,15 +72,9 @@ impl Workflows {
         once: Option<&Once>,
     ) -> Result<Workflow, WorkflowError> {
         let scope = grant.scope();
-        let mut tx = self.store.begin(&scope).await?;
-        let row = self.visible(tx.as_mut(), grant, id).await?;
-        let is_gone = row.deleted_at.is_some();
-        let row = grant.admit(row).map_err(|denied| gone_or(is_gone, denied))?;
-        if let Some(answer) = replayed(tx.as_mut(), once).await? {
+        let (mut tx, row, answer) = self.hold_live(grant, id, once).await?;
+        if let Some(answer) = answer {
             return Ok(answer);
-        }
-        if is_gone {
-            return Err(NOT_FOUND);
         }
         arguments?;
         tx.remove_star(&scope, id).await?;

@@ -5,7 +5,8 @@ use std::sync::Arc;
 use audit::AuditEvent;
 use events::Once;
 use permissions::{
-    CodeEdit, Denied, Grant, WorkflowsCreate, WorkflowsDelete, WorkflowsManage, WorkflowsView,
+    CodeEdit, Denied, Grant, Permission, WorkflowsCreate, WorkflowsDelete, WorkflowsManage,
+    WorkflowsView,
 };
 use primitives::{Checked, Clock, Page, PageRequest, Tenant, UserId, WorkflowId};
 use serde_json::json;
@@ -46,6 +47,18 @@ impl Workflows {
         grant: &Grant<WorkflowsCreate>,
         tenant: Checked<Tenant>,
         input: Checked<WorkflowInput>,
+        once: Option<&Once>,
+    ) -> Result<Workflow, WorkflowError> {
+        self.first_revision(grant, tenant, input, false, once).await
+    }
+
+    /// Revision 1 of a new workflow; with `validate_only` judged, shown and not stored.
+    pub(super) async fn first_revision<P: Permission>(
+        &self,
+        grant: &Grant<P>,
+        tenant: Checked<Tenant>,
+        input: Checked<WorkflowInput>,
+        validate_only: bool,
         once: Option<&Once>,
     ) -> Result<Workflow, WorkflowError> {
         let tenant = tenant?;
@@ -95,6 +108,9 @@ impl Workflows {
             item_key: texts.item_key,
             last_number: 0,
         };
+        if validate_only {
+            return Ok(workflow);
+        }
         tx.insert_workflow(&admitted.create(workflow.clone())).await?;
         let created = AuditEvent::by(grant, now, tenant, "workflow.created", workflow.id);
         tx.record(vec![created.with(described(&workflow))]).await?;
@@ -151,18 +167,10 @@ impl Workflows {
         etag: Checked<Etag>,
         once: Option<&Once>,
     ) -> Result<Workflow, WorkflowError> {
-        let scope = grant.scope();
-        let mut tx = self.store.begin(&scope).await?;
-        let row = tx.lock_workflow(&scope, id).await?;
-        let row = row.filter(|row| !row.is_template).ok_or(NOT_FOUND)?;
-        let is_gone = row.deleted_at.is_some();
-        let row = grant.admit(row).map_err(|denied| gone_or(is_gone, denied))?;
-        if let Some(answer) = replayed(tx.as_mut(), once).await? {
+        // The retry of the call that deleted it has its answer.
+        let (mut tx, row, answer) = self.hold_live(grant, id, once).await?;
+        if let Some(answer) = answer {
             return Ok(answer);
-        }
-        // Only now: the retry of the call that deleted it has its answer.
-        if is_gone {
-            return Err(NOT_FOUND);
         }
         expect_version(etag?, row.version)?;
 
