@@ -33,8 +33,8 @@ pub use definition::{
     AgentOutput, Assignment, Definition, Stage, StageId, StageRoute, StageType, Trigger,
 };
 pub use input::{
-    ApprovalInput, AssignmentInput, CompleteInput, Etag, InstantiateInput, ItemChanges, ItemInput, NoteInput,
-    ReturnInput, ReviewInput, RouteInput, StageInput, TriggerInput, WorkflowInput,
+    ApprovalInput, AssignmentInput, CompleteInput, Etag, InstantiateInput, ItemChanges, ItemInput,
+    NoteInput, ReturnInput, ReviewInput, RouteInput, StageInput, TriggerInput, WorkflowInput,
 };
 pub use item::{
     Block, Data, ItemMove, LockedItem, Priority, ReservedKey, Transition, Visit, VisitEnd,

@@ -212,8 +212,7 @@ impl ItemState {
             (Claimed | InProgress | Blocked, On::Return { to_agent, .. })
             | (
                 Pending,
-                On::Return { agent_stage: true, to_agent }
-                | On::Reject(Onward::Stage { to_agent }),
+                On::Return { agent_stage: true, to_agent } | On::Reject(Onward::Stage { to_agent }),
             ) => {
                 let order = to_agent.then_some(OrderRun);
                 (Pending, [LeaveVisit, EnterStage].into_iter().chain(order).collect())
@@ -244,10 +243,7 @@ impl ItemState {
                 | On::Reject(Onward::Stay)
                 | On::Advance(Onward::Stay),
             )
-            | (
-                Claimed | InProgress | Blocked,
-                On::Approve(_) | On::Reject(_) | On::Advance(_),
-            )
+            | (Claimed | InProgress | Blocked, On::Approve(_) | On::Reject(_) | On::Advance(_))
             | (
                 Blocked,
                 On::CompleteStage { .. }

@@ -33,9 +33,10 @@ mod waiting;
 mod workflows;
 
 pub use crate::model::{
-    ApprovalInput, AssignmentInput, CompleteInput, DecideInput, Etag, FiguresInput, InstantiateInput, ItemChanges, ItemInput,
-    NoteInput, ParameterInput, Part, PublishInput, ReturnInput, ReviewInput, RouteInput, RunResult,
-    StageInput, TriggerInput, UpdateInput, WorkflowInput,
+    ApprovalInput, AssignmentInput, CompleteInput, DecideInput, Etag, FiguresInput,
+    InstantiateInput, ItemChanges, ItemInput, NoteInput, ParameterInput, Part, PublishInput,
+    ReturnInput, ReviewInput, RouteInput, RunResult, StageInput, TriggerInput, UpdateInput,
+    WorkflowInput,
 };
 pub use analytics::Analytics;
 pub use approvals::ApprovalView;

@@ -6,8 +6,8 @@ use events::RunOrder;
 use primitives::{RunId, Timestamp, TransitionId, UserId, VisitId, WorkItemId};
 
 use super::{
-    Block, Effect, IllegalTransition, ItemEvent, ItemState, LockedItem, Onward, Stage, Transition, Visit,
-    VisitEnd, VisitOutcome, WorkItem, Workflow,
+    Block, Effect, IllegalTransition, ItemEvent, ItemState, LockedItem, Onward, Stage, Transition,
+    Visit, VisitEnd, VisitOutcome, WorkItem, Workflow,
 };
 
 /// The outcome of an event on an item. Pure data.
