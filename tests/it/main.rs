@@ -14,6 +14,7 @@ mod analytics;
 mod audit;
 mod authority;
 mod auto_apply;
+mod batches;
 mod cancelled_calls;
 mod claims;
 mod comments;

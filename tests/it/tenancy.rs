@@ -12,7 +12,7 @@ use prost::Message;
 use prost_types::field_descriptor_proto::Type;
 use prost_types::{DescriptorProto, FieldMask, FileDescriptorSet};
 use testkit::world::shapes::{human, item, workflow};
-use testkit::world::{Person, Refusal, World};
+use testkit::world::{Person, Refusal, World, batch};
 use tonic::Code;
 
 use crate::scene::{Own, belongings};
@@ -259,6 +259,12 @@ fn item_fields() -> Vec<Field> {
                 work_item: Some(WorkItem { blocked_by: vec![name], ..item(&own.workflow, "New") }),
                 ..Default::default()
             };
+        "workflow.v1.WorkItemService/BatchCreateWorkItems" "parent" Workflow |_, name|
+            batch(&name, [item("", "New")]);
+        "workflow.v1.WorkItemService/BatchCreateWorkItems" "requests.work_item.repository" Repository |own, name|
+            batch(&own.workflow, [WorkItem { repository: name, ..item("", "New") }]);
+        "workflow.v1.WorkItemService/BatchCreateWorkItems" "requests.work_item.blocked_by" Claimable |own, name|
+            batch(&own.workflow, [WorkItem { blocked_by: vec![name], ..item("", "New") }]);
         "workflow.v1.WorkItemService/ExplainWorkItem" "name" Advised |_, name|
             ExplainWorkItemRequest { name };
         "workflow.v1.WorkItemService/AssignWorkItem" "name" Assignable |own, name|
@@ -452,8 +458,11 @@ async fn team_template(world: &World, person: &Person) -> String {
     made.replace("workflows/", "templates/")
 }
 
-/// Fields of a resource that no mask may name.
-const NEVER_READ: [&str; 1] = ["workflow.v1.WorkItemService/UpdateWorkItem work_item.workflow"];
+/// Fields of a resource that no mask may name, or that only repeat another field.
+const NEVER_READ: [&str; 2] = [
+    "workflow.v1.WorkItemService/UpdateWorkItem work_item.workflow",
+    "workflow.v1.WorkItemService/BatchCreateWorkItems requests.work_item.workflow",
+];
 
 /// The table above has every request field that the protos describe as a resource's name.
 #[test]

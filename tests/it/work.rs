@@ -3,8 +3,8 @@
 use api::workflow::*;
 use prost::Message as _;
 use prost_types::FieldMask;
-use testkit::world::Person;
 use testkit::world::shapes::item_on;
+use testkit::world::{Person, batch};
 
 use crate::scene::Own;
 
@@ -88,6 +88,11 @@ pub(crate) fn request(method: &str, own: &Own, request_id: String) -> Option<Vec
         }
         "WorkItemService/ExplainWorkItem" if request_id.is_empty() => {
             ExplainWorkItemRequest { name: own.advised.name.clone() }.encode_to_vec()
+        }
+        "WorkItemService/BatchCreateWorkItems" => {
+            let item = item_on(&own.workflow, "New", "", &own.repository);
+            let batch = batch(&own.workflow, [item]);
+            BatchCreateWorkItemsRequest { request_id, ..batch }.encode_to_vec()
         }
         _ => return None,
     };

@@ -47,6 +47,9 @@ macro_rules! suites {
 }
 
 suites! {
+    batches:
+        many_items_come_in_at_once,
+    ;
     agent:
         rows_come_back_as_they_were_stored,
         foreign_rows_look_absent,

@@ -237,6 +237,7 @@ pub(crate) fn transition(moved: Transition) -> wire::Transition {
         "unblock" => Verb::Unblock,
         "fail" => Verb::Fail,
         "reopen" => Verb::Reopen,
+        "migrate" => Verb::Migrate,
         _ => Verb::Unspecified,
     };
     wire::Transition {

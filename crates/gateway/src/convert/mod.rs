@@ -3,6 +3,7 @@
 
 pub(crate) mod admin;
 pub(crate) mod audit;
+pub(crate) mod batch;
 pub(crate) mod comment;
 pub(crate) mod context;
 pub(crate) mod definition;

@@ -1,5 +1,6 @@
 //! Workflows, items and their figures: the port of `workflow-core`.
 
+mod batches;
 mod comment;
 mod convert;
 mod definitions;

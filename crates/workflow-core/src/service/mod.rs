@@ -6,6 +6,7 @@
 
 mod analytics;
 mod assist;
+mod batch_create;
 mod comments;
 mod create_item;
 mod departures;
