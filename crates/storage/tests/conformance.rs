@@ -140,6 +140,7 @@ suites! {
         what_an_item_says_is_saved_at_its_version,
         items_wait_for_items,
         what_is_in_hand_is_counted,
+        who_started_a_run_is_known,
     ;
     comments:
         rows_come_back_as_they_were_stored,

@@ -14,7 +14,7 @@ use primitives::{
 };
 use serde_json::json;
 use workflow_core::model::{
-    AgentOutput, Assignment, Definition, ItemState, Priority, Recommendation, RecommendedFile,
+    AgentOutput, Approval, Approvers, Assignment, Definition, ItemState, Priority, Recommendation, RecommendedFile,
     RecommendedStep, Settings, Stage, StageId, StageRoute, StageType, Transition, Trigger, Verdict,
     Visit, WorkItem, Workflow,
 };
@@ -241,6 +241,15 @@ fn stage(id: &str, kind: StageType, next: Option<&str>, person: UserId) -> Stage
         auto_apply_set_by: kind.runs_agent().then_some(person),
         wip_limit: 0,
         wip_limit_per_person: 0,
+        sla_minutes: 90,
+        approval: Some(Approval {
+            quorum: 2,
+            approvers: Approvers { roles: vec!["lead".into()], users: vec![person] },
+            expires_after: 60,
+            escalation: Some(Approvers { roles: vec!["admin".into()], users: Vec::new() }),
+            reject_to: next.map(|id| StageId(id.into())),
+        }),
+        auto_advance: kind.runs_agent().then(|| "run.risks == 0".into()),
     }
 }
 
@@ -274,6 +283,9 @@ pub fn item(workflow: &Workflow, creator: UserId) -> WorkItem {
         due_at: None,
         block: None,
         blocked_by: Vec::new(),
+        stage_due_at: Some(at(5_400)),
+        authors: Vec::new(),
+        votes: Vec::new(),
         is_blocker: false,
         live_run: None,
     }

@@ -1,6 +1,7 @@
 //! What workflows and items are, without I/O.
 
 mod analytics;
+mod approval;
 mod change;
 mod comment;
 pub mod condition;
@@ -24,6 +25,7 @@ mod workflow;
 pub use analytics::{
     DayFigures, FiguresInput, Lengths, Period, StageFigures, Wanted, WorkflowFigures,
 };
+pub use approval::{Approval, Approvers, DecideInput, Vote, holds_role};
 pub use change::{Change, Move};
 pub use comment::{Comment, CommentChange};
 pub use days::{Days, Offset};
@@ -31,7 +33,7 @@ pub use definition::{
     AgentOutput, Assignment, Definition, Stage, StageId, StageRoute, StageType, Trigger,
 };
 pub use input::{
-    AssignmentInput, CompleteInput, Etag, InstantiateInput, ItemChanges, ItemInput, NoteInput,
+    ApprovalInput, AssignmentInput, CompleteInput, Etag, InstantiateInput, ItemChanges, ItemInput, NoteInput,
     ReturnInput, ReviewInput, RouteInput, StageInput, TriggerInput, WorkflowInput,
 };
 pub use item::{
@@ -47,6 +49,6 @@ pub use recommendation::{
 };
 pub use revision::{Changes, Revision, StageChange};
 pub use settings::{Origin, Pauses, Settings};
-pub use state::{Effect, IllegalTransition, ItemEvent, ItemState, Step};
+pub use state::{Effect, IllegalTransition, ItemEvent, ItemState, Onward, Step};
 pub use update::{Part, UpdateInput};
 pub use workflow::{Firing, FiringOutcome, TemplateSource, TriggerMatch, Workflow};

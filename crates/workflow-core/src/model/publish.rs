@@ -3,7 +3,7 @@
 use serde_json::Value;
 
 use super::{
-    AgentOutput, Assignment, AssignmentInput, Definition, Etag, ParameterType, RouteInput, Stage,
+    AgentOutput, Approval, ApprovalInput, Assignment, AssignmentInput, Definition, Etag, ParameterType, RouteInput, Stage,
     StageInput, TriggerInput, Workflow, WorkflowInput,
 };
 
@@ -69,6 +69,9 @@ impl StageInput {
             auto_apply_set_by,
             wip_limit,
             wip_limit_per_person,
+            sla_minutes,
+            approval,
+            auto_advance,
         } = stage.clone();
         let limit = |limit: u32| i32::try_from(limit).unwrap_or(i32::MAX);
         let assignment = match assignment {
@@ -88,7 +91,7 @@ impl StageInput {
             kind: Some(kind),
             assignment,
             has_form: false,
-            sla_minutes: 0,
+            sla_minutes: limit(sla_minutes),
             routes: routes.collect(),
             agent_prompt,
             agent_target_path,
@@ -97,6 +100,26 @@ impl StageInput {
             agent_auto_apply: auto_apply_set_by.is_some(),
             wip_limit: limit(wip_limit),
             wip_limit_per_person: limit(wip_limit_per_person),
+            approval: approval.map(ApprovalInput::of),
+            auto_advance: auto_advance.unwrap_or_default(),
+        }
+    }
+}
+
+impl ApprovalInput {
+    fn of(approval: Approval) -> Self {
+        let Approval { quorum, approvers, expires_after, escalation, reject_to } = approval;
+        let number = |number: u32| i32::try_from(number).unwrap_or(i32::MAX);
+        let names = |users: &[primitives::UserId]| users.iter().map(ToString::to_string).collect();
+        let escalation = escalation.unwrap_or_default();
+        Self {
+            quorum: number(quorum),
+            users: names(&approvers.users),
+            roles: approvers.roles,
+            expire_minutes: number(expires_after),
+            escalation_users: names(&escalation.users),
+            escalation_roles: escalation.roles,
+            reject_stage: reject_to.map(|stage| stage.0).unwrap_or_default(),
         }
     }
 }

@@ -82,6 +82,7 @@ impl Templates {
             settings: Settings {
                 origin,
                 allows_manual_creation: row.settings.allows_manual_creation,
+                requires_approval_to_start: row.settings.requires_approval_to_start,
                 ..Settings::default()
             },
             creator: grant.user(),
@@ -241,6 +242,13 @@ fn blueprint(from: &Definition, parameters: Vec<Parameter>, by: UserId) -> Defin
         stage.auto_apply_set_by = stage.auto_apply_set_by.map(|_| by);
         if matches!(stage.assignment, Assignment::User(_)) {
             stage.assignment = Assignment::Anyone;
+        }
+        if let Some(approval) = &mut stage.approval {
+            approval.approvers.users.clear();
+            // Without people it would be everybody's.
+            let escalation = approval.escalation.as_mut();
+            escalation.into_iter().for_each(|people| people.users.clear());
+            approval.escalation.take_if(|people| people.is_empty());
         }
         stage
     });

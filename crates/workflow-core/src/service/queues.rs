@@ -3,7 +3,7 @@
 use permissions::{Grant, ItemsEdit, WorkflowsView};
 use primitives::{Checked, Page, PageRequest, WorkflowId};
 
-use super::item_rules::may_claim_at;
+use super::item_rules::may_take_at;
 use super::view::admitted;
 use super::{ItemView, Items};
 use crate::WorkflowError;
@@ -11,7 +11,7 @@ use crate::model::StageId;
 use crate::store::Place;
 
 impl Items {
-    /// PENDING items of a workflow that the caller may claim: higher priorities first, then
+    /// PENDING items of a workflow that wait for somebody like the caller: higher priorities first, then
     /// oldest first. Without a stage, those of all stages.
     #[tracing::instrument(
         name = "work_items.list_queue",
@@ -39,7 +39,7 @@ impl Items {
             stage.is_none_or(|stage| *stage == place.stage)
                 && definition
                     .stage(&place.stage)
-                    .is_some_and(|stage| may_claim_at(caller, row.tenant, stage))
+                    .is_some_and(|stage| may_take_at(caller, row.tenant, stage))
         };
         let mine = waiting.into_iter().filter(|(place, definition)| is_mine(place, definition));
         let places: Vec<Place> = mine.map(|(place, _)| place).collect();

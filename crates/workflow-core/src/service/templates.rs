@@ -199,6 +199,7 @@ fn copy(
         }),
         settings: Settings {
             allows_manual_creation: template.settings.allows_manual_creation,
+            requires_approval_to_start: template.settings.requires_approval_to_start,
             ..Settings::default()
         },
         creator: user,

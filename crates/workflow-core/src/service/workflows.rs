@@ -83,7 +83,7 @@ impl Workflows {
         let (texts, definition) =
             validate::workflow(&input, validate::Place::Workflow(tenant), grant.user())?;
 
-        let settings = validate::settings(&input, Settings::default())?;
+        let settings = validate::settings(&input, &definition, Settings::default())?;
 
         let now = self.clock.now();
         let workflow = Workflow {
@@ -208,12 +208,15 @@ pub(super) fn described(workflow: &Workflow) -> serde_json::Value {
 /// People whom stages name. What is no name at all is refused when the definition is judged.
 pub(super) fn assigned_users(input: &WorkflowInput) -> Vec<UserId> {
     let users = input.stages.iter().filter_map(|stage| match &stage.assignment {
-        AssignmentInput::User(name) => name.parse().ok(),
+        AssignmentInput::User(name) => Some(name),
         AssignmentInput::Anyone | AssignmentInput::Role(_) | AssignmentInput::Unsupported(_) => {
             None
         }
     });
-    let mut users: Vec<_> = users.collect();
+    let approvals = input.stages.iter().filter_map(|stage| stage.approval.as_ref());
+    let approvers = approvals.flat_map(|asked| asked.users.iter().chain(&asked.escalation_users));
+    let mut users: Vec<_> =
+        users.chain(approvers).filter_map(|name| name.parse().ok()).collect();
     users.sort_unstable();
     users.dedup();
     users
