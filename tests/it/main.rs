@@ -37,6 +37,7 @@ mod key_server;
 mod key_sets;
 mod ledger;
 mod limits;
+mod migrations;
 mod model;
 mod order_of_checks;
 mod own_templates;

@@ -339,6 +339,8 @@ fn definition_fields() -> Vec<Field> {
             ResumeWorkflowRequest { name, ..Default::default() };
         "workflow.v1.WorkflowService/TransferWorkflow" "team" Team |own, name|
             TransferWorkflowRequest { name: own.flows.personal.clone(), team: name, ..Default::default() };
+        "workflow.v1.WorkflowService/MigrateWorkItems" "name" Workflow |_, name|
+            MigrateWorkItemsRequest { name, validate_only: true, ..Default::default() };
         "workflow.v1.WorkflowService/TransferWorkflow" "name" ToTransfer |_, name|
             TransferWorkflowRequest { name, visibility: Visibility::Personal.into(), ..Default::default() };
         "workflow.v1.TemplateService/PublishTemplate" "workflow" ToPublish |own, name|

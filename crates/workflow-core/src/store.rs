@@ -10,7 +10,7 @@ mod items;
 mod ledger;
 mod queues;
 
-pub use batches::{BatchTx, NewItem};
+pub use batches::{BatchTx, Gathered, HeldPage, NewItem};
 pub use comments::{CommentStore, CommentTx};
 pub use definitions::{Definitions, DefinitionsTx, STARS, Star};
 pub use held::{HeldBy, HeldItem, HeldItems};

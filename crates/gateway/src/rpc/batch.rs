@@ -2,15 +2,16 @@
 
 use api::workflow::{
     BatchCreateWorkItemsRequest, BatchCreateWorkItemsResponse, CreateWorkItemRequest,
+    MigrateWorkItemsRequest, MigrateWorkItemsResponse,
 };
-use permissions::{Grant, ItemsCreate};
+use permissions::{Grant, ItemsCreate, WorkflowsManage};
 use primitives::InvalidArgs;
 use tonic::{Request, Response, Status};
 use workflow_core::model::validate::BATCH;
 
 use crate::call::{Call, Rpc};
 use crate::convert::batch::{self, Named};
-use crate::convert::item;
+use crate::convert::{item, migration};
 
 impl Rpc {
     pub(super) async fn create_batch(
@@ -37,6 +38,29 @@ impl Rpc {
             .await?;
         let work_items = made.into_iter().map(item::item).collect();
         Ok(Response::new(BatchCreateWorkItemsResponse { work_items }))
+    }
+}
+
+impl Rpc {
+    pub(super) async fn migrate_batch(
+        &self,
+        request: Request<MigrateWorkItemsRequest>,
+    ) -> Result<Response<MigrateWorkItemsResponse>, Status> {
+        let call = self.call(&request)?;
+        let request = request.into_inner();
+        let id = call.name("name", &request.name)?;
+        let retry = call.retry(&request.request_id, &request);
+        let input = migration::input(&request);
+        let input = input.and_then(|input| Ok((input, call.page(&request)?)));
+        let (retry, input) = (&retry, &retry.and(input));
+        let report = call
+            .run(|grant: Grant<WorkflowsManage>| async move {
+                let workflows = &self.services().workflows;
+                workflows.migrate_items(&grant, id, input.clone(), retry.once()).await
+            })
+            .await?;
+        let next = call.next_token(&request, migration::next(&report));
+        Ok(Response::new(migration::report(report, next)))
     }
 }
 

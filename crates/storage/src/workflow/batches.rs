@@ -1,12 +1,16 @@
 //! What is done to many items of one workflow at once.
 
+use std::sync::Arc;
+
 use async_trait::async_trait;
 use events::RunOrder;
+use permissions::Scope;
+use primitives::{PageRequest, WorkflowId};
 use sea_orm::ExprTrait;
 use sea_orm::sea_query::{Query, UpdateStatement};
 use workflow_core::StoreError;
-use workflow_core::model::WorkItem;
-use workflow_core::store::{BatchTx, NewItem};
+use workflow_core::model::{Definition, WorkItem};
+use workflow_core::store::{BatchTx, Gathered, HeldPage, NewItem};
 
 use super::convert;
 use crate::Tx;
@@ -56,5 +60,24 @@ impl BatchTx for Tx {
 
     async fn order_runs(&mut self, orders: &[RunOrder]) -> Answer<()> {
         Ok(self.queue_runs(orders).await?)
+    }
+
+    async fn items_behind(
+        &mut self,
+        scope: &Scope,
+        workflow: WorkflowId,
+        revision: i64,
+    ) -> Answer<Vec<(Gathered, Arc<Definition>)>> {
+        Ok(self.count_behind(scope, workflow.as_uuid(), revision).await?)
+    }
+
+    async fn hold_items_behind(
+        &mut self,
+        scope: &Scope,
+        workflow: WorkflowId,
+        revision: i64,
+        page: PageRequest,
+    ) -> Answer<HeldPage> {
+        Ok(self.hold_behind(scope, workflow.as_uuid(), revision, page).await?)
     }
 }

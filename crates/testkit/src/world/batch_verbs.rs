@@ -1,6 +1,9 @@
 //! What people do to many items at once.
 
-use api::workflow::{BatchCreateWorkItemsRequest, CreateWorkItemRequest, WorkItem};
+use api::workflow::{
+    BatchCreateWorkItemsRequest, CreateWorkItemRequest, MigrateWorkItemsRequest,
+    MigrateWorkItemsResponse, StageMapping, WorkItem,
+};
 use tonic::Status;
 
 use super::person::Person;
@@ -20,7 +23,28 @@ pub fn batch(
     }
 }
 
+/// A request to move a workflow's items to its newest revision.
+pub fn migration(workflow: &str, mappings: &[(&str, &str)]) -> MigrateWorkItemsRequest {
+    let mapping = |(from, to): &(&str, &str)| StageMapping {
+        from_stage_id: (*from).to_owned(),
+        to_stage_id: (*to).to_owned(),
+    };
+    MigrateWorkItemsRequest {
+        name: workflow.to_owned(),
+        stage_mappings: mappings.iter().map(mapping).collect(),
+        ..Default::default()
+    }
+}
+
 impl Person {
+    /// Migrates one batch, or asks what that would come to.
+    pub async fn migrates(
+        &self,
+        request: MigrateWorkItemsRequest,
+    ) -> Answer<MigrateWorkItemsResponse> {
+        Ok(self.workflows().migrate_work_items(request).await?.into_inner())
+    }
+
     /// Makes items of one workflow, all of them or none.
     pub async fn creates_items(
         &self,

@@ -39,7 +39,7 @@ use tonic::transport::{Channel, Endpoint};
 
 use crate::database::{Backend, TestDb};
 
-pub use self::batch_verbs::batch;
+pub use self::batch_verbs::{batch, migration};
 pub use self::logs::{log, panics};
 pub use self::person::{Bearer, Line, Person};
 pub use self::probe::{Probe, Recorded};

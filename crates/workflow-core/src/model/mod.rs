@@ -11,6 +11,7 @@ mod definition;
 mod input;
 mod item;
 mod ledger;
+mod migration;
 pub mod parameters;
 pub mod proposal;
 mod publish;
@@ -33,14 +34,17 @@ pub use definition::{
     AgentOutput, Assignment, Definition, Stage, StageId, StageRoute, StageType, Trigger,
 };
 pub use input::{
-    ApprovalInput, AssignmentInput, CompleteInput, Etag, InstantiateInput, ItemChanges, ItemInput, NoteInput,
-    ReturnInput, ReviewInput, RouteInput, StageInput, TriggerInput, WorkflowInput,
+    ApprovalInput, AssignmentInput, CompleteInput, Etag, InstantiateInput, ItemChanges, ItemInput,
+    NoteInput, ReturnInput, ReviewInput, RouteInput, StageInput, TriggerInput, WorkflowInput,
 };
 pub use item::{
     Block, Data, ItemMove, LockedItem, Priority, ReservedKey, Transition, Visit, VisitEnd,
     VisitOutcome, WorkItem,
 };
 pub use ledger::{Ledger, LedgerRule, Recount, StageLedger, Violation};
+pub use migration::{
+    Fate, MigrateInput, Migrated, Migration, MigrationCounts, MigrationResult, StagePlan,
+};
 pub use parameters::{Parameter, ParameterType};
 pub use proposal::RunResult;
 pub use publish::{ParameterInput, PublishInput};
