@@ -11,6 +11,7 @@
 
 mod administration;
 mod analytics;
+mod approvals;
 mod audit;
 mod authority;
 mod auto_apply;
@@ -45,6 +46,7 @@ mod patches;
 mod plans;
 mod ports;
 mod queues;
+mod race_of_many;
 mod reasons;
 mod repositories;
 mod retries;

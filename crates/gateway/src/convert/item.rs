@@ -4,8 +4,8 @@ use api::workflow as wire;
 use primitives::{Checked, InvalidArgs, RepositoryId, UserId, WorkItemId};
 use workflow_core::model::{ItemState, Priority, StageId, Transition, Verdict};
 use workflow_core::service::{
-    AgentEvent, ApprovalView, CompleteInput, DecideInput, Explanation, ItemChanges, ItemInput, ItemView, NoteInput,
-    ReturnInput, ReviewInput,
+    AgentEvent, ApprovalView, CompleteInput, DecideInput, Explanation, ItemChanges, ItemInput,
+    ItemView, NoteInput, ReturnInput, ReviewInput,
 };
 
 use super::faults::Faults;
@@ -63,10 +63,10 @@ pub(crate) fn no(request: wire::RejectStageRequest) -> DecideInput {
 }
 
 fn approval(view: ApprovalView) -> wire::ApprovalStatus {
-    let votes = view.votes.into_iter().map(|vote| wire::ApprovalVote {
-        user: vote.user.to_string(),
-        time: time(vote.time),
-    });
+    let votes = view
+        .votes
+        .into_iter()
+        .map(|vote| wire::ApprovalVote { user: vote.user.to_string(), time: time(vote.time) });
     wire::ApprovalStatus {
         content_hash: view.hash,
         quorum: int(view.quorum),

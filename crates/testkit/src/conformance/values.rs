@@ -14,9 +14,9 @@ use primitives::{
 };
 use serde_json::json;
 use workflow_core::model::{
-    AgentOutput, Approval, Approvers, Assignment, Definition, ItemState, Priority, Recommendation, RecommendedFile,
-    RecommendedStep, Settings, Stage, StageId, StageRoute, StageType, Transition, Trigger, Verdict,
-    Visit, WorkItem, Workflow,
+    AgentOutput, Approval, Approvers, Assignment, Definition, ItemState, Priority, Recommendation,
+    RecommendedFile, RecommendedStep, Settings, Stage, StageId, StageRoute, StageType, Transition,
+    Trigger, Verdict, Visit, WorkItem, Workflow,
 };
 
 /// Seconds after a fixed start.

@@ -3,8 +3,8 @@
 use serde_json::Value;
 
 use super::{
-    AgentOutput, Approval, ApprovalInput, Assignment, AssignmentInput, Definition, Etag, ParameterType, RouteInput, Stage,
-    StageInput, TriggerInput, Workflow, WorkflowInput,
+    AgentOutput, Approval, ApprovalInput, Assignment, AssignmentInput, Definition, Etag,
+    ParameterType, RouteInput, Stage, StageInput, TriggerInput, Workflow, WorkflowInput,
 };
 
 /// A parameter as asked for.

@@ -6,8 +6,8 @@ use primitives::Tenant;
 use super::{Etag, expect_version};
 use crate::WorkflowError;
 use crate::model::{
-    Approval, Assignment, LockedItem, Onward, Stage, StageId, StageType, WorkItem, Workflow, condition,
-    holds_role,
+    Approval, Assignment, LockedItem, Onward, Stage, StageId, StageType, WorkItem, Workflow,
+    condition, holds_role,
 };
 
 /// The stage the item is at, in the revision it is pinned to.

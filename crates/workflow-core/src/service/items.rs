@@ -167,10 +167,12 @@ impl Items {
         if !may_claim(grant, &row, stage) {
             return Err(not_assignee("its stage asks for another role or person"));
         }
-        let by = self.moved_by(grant, String::new());
-        let change = Change::decide(&row, ItemEvent::Claim, by)?;
+        row.item.state.apply(ItemEvent::Claim)?;
         refuse_waiting(tx.as_mut(), &row.item).await?;
         refuse_full(tx.as_mut(), &row, stage, grant.user()).await?;
+        // Its time is after that of whatever made room for it.
+        let by = self.moved_by(grant, String::new());
+        let change = Change::decide(&row, ItemEvent::Claim, by)?;
         self.finish(tx, grant, &row, change, "work_item.claimed", once).await
     }
 

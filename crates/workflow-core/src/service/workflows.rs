@@ -215,8 +215,7 @@ pub(super) fn assigned_users(input: &WorkflowInput) -> Vec<UserId> {
     });
     let approvals = input.stages.iter().filter_map(|stage| stage.approval.as_ref());
     let approvers = approvals.flat_map(|asked| asked.users.iter().chain(&asked.escalation_users));
-    let mut users: Vec<_> =
-        users.chain(approvers).filter_map(|name| name.parse().ok()).collect();
+    let mut users: Vec<_> = users.chain(approvers).filter_map(|name| name.parse().ok()).collect();
     users.sort_unstable();
     users.dedup();
     users

@@ -211,7 +211,8 @@ impl Survey {
             Expr::Ident(name) if self.sees_run && name == "run" => Ok(()),
             Expr::Ident(name) if bound.contains(&name.as_str()) => Ok(()),
             Expr::Ident(name) => {
-                let known = if self.sees_run { "`item`, `data` and `run`" } else { "`item` and `data`" };
+                let known =
+                    if self.sees_run { "`item`, `data` and `run`" } else { "`item` and `data`" };
                 Err(format!("knows {known}, not `{}`", primitives::clip(name, 40)))
             }
             Expr::Select(select) => self.expression(&select.operand, depth, bound),

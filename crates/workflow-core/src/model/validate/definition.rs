@@ -9,8 +9,9 @@ use primitives::{Tenant, TriggerId, UserId};
 use super::faults::{Faults, Limits};
 use super::{DESCRIPTION, DISPLAY_NAME, Place, graph};
 use crate::model::{
-    AgentOutput, Approval, ApprovalInput, Approvers, Assignment, AssignmentInput, Definition, RouteInput, Stage, StageId, StageInput,
-    StageRoute, StageType, Trigger, TriggerInput, WorkflowInput, condition,
+    AgentOutput, Approval, ApprovalInput, Approvers, Assignment, AssignmentInput, Definition,
+    RouteInput, Stage, StageId, StageInput, StageRoute, StageType, Trigger, TriggerInput,
+    WorkflowInput, condition,
 };
 
 pub(super) const STAGES: usize = 50;

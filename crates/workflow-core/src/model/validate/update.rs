@@ -48,11 +48,7 @@ pub fn update(input: &UpdateInput, current: &Workflow, user: UserId) -> Checked<
     faults.finish(changed)
 }
 
-fn set(
-    input: &UpdateInput,
-    definition: &Definition,
-    current: &Workflow,
-) -> Checked<Settings> {
+fn set(input: &UpdateInput, definition: &Definition, current: &Workflow) -> Checked<Settings> {
     let now = &current.settings;
     let manual = input.changes(Part::AllowManualCreation);
     let approval = input.changes(Part::RequireApprovalToStart);
