@@ -38,6 +38,7 @@ pub const POSTGRES: &[Migration] = migrations!["postgres":
     "0013_definitions",
     "0014_comments_and_queues",
     "0015_approvals",
+    "0016_open_items",
 ];
 
 /// For SQLite 3.37 and later.
@@ -57,6 +58,7 @@ pub const SQLITE: &[Migration] = migrations!["sqlite":
     "0013_definitions",
     "0014_comments_and_queues",
     "0015_approvals",
+    "0016_open_items",
 ];
 
 /// Which tables row-level security does not divide by owner, and what the server may do.

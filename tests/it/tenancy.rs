@@ -11,8 +11,8 @@ use api::workflow::*;
 use prost::Message;
 use prost_types::field_descriptor_proto::Type;
 use prost_types::{DescriptorProto, FieldMask, FileDescriptorSet};
-use testkit::world::shapes::{human, stage, item, workflow};
-use testkit::world::{Person, Refusal, World};
+use testkit::world::shapes::{human, item, stage, workflow};
+use testkit::world::{Person, Refusal, World, batch};
 use tonic::Code;
 
 use crate::scene::{Own, belongings};
@@ -267,6 +267,12 @@ fn item_fields() -> Vec<Field> {
                 work_item: Some(WorkItem { blocked_by: vec![name], ..item(&own.workflow, "New") }),
                 ..Default::default()
             };
+        "workflow.v1.WorkItemService/BatchCreateWorkItems" "parent" Workflow |_, name|
+            batch(&name, [item("", "New")]);
+        "workflow.v1.WorkItemService/BatchCreateWorkItems" "requests.work_item.repository" Repository |own, name|
+            batch(&own.workflow, [WorkItem { repository: name, ..item("", "New") }]);
+        "workflow.v1.WorkItemService/BatchCreateWorkItems" "requests.work_item.blocked_by" Claimable |own, name|
+            batch(&own.workflow, [WorkItem { blocked_by: vec![name], ..item("", "New") }]);
         "workflow.v1.WorkItemService/ExplainWorkItem" "name" Advised |_, name|
             ExplainWorkItemRequest { name };
         "workflow.v1.WorkItemService/AssignWorkItem" "name" Assignable |own, name|
@@ -349,6 +355,8 @@ fn definition_fields() -> Vec<Field> {
             ResumeWorkflowRequest { name, ..Default::default() };
         "workflow.v1.WorkflowService/TransferWorkflow" "team" Team |own, name|
             TransferWorkflowRequest { name: own.flows.personal.clone(), team: name, ..Default::default() };
+        "workflow.v1.WorkflowService/MigrateWorkItems" "name" Workflow |_, name|
+            MigrateWorkItemsRequest { name, validate_only: true, ..Default::default() };
         "workflow.v1.WorkflowService/TransferWorkflow" "name" ToTransfer |_, name|
             TransferWorkflowRequest { name, visibility: Visibility::Personal.into(), ..Default::default() };
         "workflow.v1.TemplateService/PublishTemplate" "workflow" ToPublish |own, name|
@@ -474,8 +482,11 @@ async fn team_template(world: &World, person: &Person) -> String {
     made.replace("workflows/", "templates/")
 }
 
-/// Fields of a resource that no mask may name.
-const NEVER_READ: [&str; 1] = ["workflow.v1.WorkItemService/UpdateWorkItem work_item.workflow"];
+/// Fields of a resource that no mask may name, or that only repeat another field.
+const NEVER_READ: [&str; 2] = [
+    "workflow.v1.WorkItemService/UpdateWorkItem work_item.workflow",
+    "workflow.v1.WorkItemService/BatchCreateWorkItems requests.work_item.workflow",
+];
 
 /// The table above has every request field that the protos describe as a resource's name.
 #[test]

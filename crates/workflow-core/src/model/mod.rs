@@ -11,6 +11,7 @@ mod definition;
 mod input;
 mod item;
 mod ledger;
+mod migration;
 pub mod parameters;
 pub mod proposal;
 mod publish;
@@ -41,6 +42,9 @@ pub use item::{
     VisitOutcome, WorkItem,
 };
 pub use ledger::{Ledger, LedgerRule, Recount, StageLedger, Violation};
+pub use migration::{
+    Fate, MigrateInput, Migrated, Migration, MigrationCounts, MigrationResult, StagePlan,
+};
 pub use parameters::{Parameter, ParameterType};
 pub use proposal::RunResult;
 pub use publish::{ParameterInput, PublishInput};

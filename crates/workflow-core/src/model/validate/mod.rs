@@ -1,6 +1,7 @@
 //! Judges what callers ask for. All faults of a request are reported together, each with the
 //! path of its field.
 
+mod batch;
 mod definition;
 mod faults;
 mod graph;
@@ -13,6 +14,7 @@ use primitives::{Checked, InvalidArgs, Tenant, Text, UserId, WorkItemId, clip};
 
 use faults::{Faults, Limits};
 
+pub use batch::{BATCH, items};
 pub use parameters::{filled, parameters, values};
 pub use update::{keeps, settings, update};
 
