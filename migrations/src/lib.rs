@@ -37,6 +37,7 @@ pub const POSTGRES: &[Migration] = migrations!["postgres":
     "0012_line_of_work",
     "0013_definitions",
     "0014_comments_and_queues",
+    "0017_turns",
 ];
 
 /// For SQLite 3.37 and later.
@@ -55,6 +56,7 @@ pub const SQLITE: &[Migration] = migrations!["sqlite":
     "0012_line_of_work",
     "0013_definitions",
     "0014_comments_and_queues",
+    "0017_turns",
 ];
 
 /// Which tables row-level security does not divide by owner, and what the server may do.

@@ -202,7 +202,6 @@ testkit::on_both! {
         }
         for unsupported in [
             Stage { sla_minutes: 5, ..human("a") },
-            Stage { form: Some(Struct::default()), ..human("a") },
             Stage { agent_output: 2, ..assist("a") },
         ] {
             refused(create(vec![unsupported]).await, ARGUMENT, "FIELD_NOT_SUPPORTED");

@@ -207,6 +207,8 @@ fn flow_fields() -> Vec<Field> {
             CreateWorkflowRequest { workflow: Some(workflow("New", &name, [human("do")])), ..Default::default() };
         "workflow.v1.WorkflowService/CreateWorkflow" "workflow.stages.assignment.user" User |own, name|
             CreateWorkflowRequest { workflow: Some(assigned(own, name)), ..Default::default() };
+        "workflow.v1.WorkflowService/CreateWorkflow" "workflow.stages.assignment.users" User |own, name|
+            CreateWorkflowRequest { workflow: Some(in_turn(own, name)), ..Default::default() };
         "workflow.v1.WorkflowService/GetWorkflow" "name" Workflow |_, name| GetWorkflowRequest { name };
         "workflow.v1.WorkflowService/ListWorkflows" "team" Team |_, name|
             ListWorkflowsRequest { team: name, ..Default::default() };
@@ -321,6 +323,8 @@ fn definition_fields() -> Vec<Field> {
             update(Workflow { name, ..own.flows.to_update.clone() }, "display_name");
         "workflow.v1.WorkflowService/UpdateWorkflow" "workflow.stages.assignment.user" User |own, name|
             update(Workflow { stages: assigned(own, name).stages, ..own.flows.to_update.clone() }, "stages");
+        "workflow.v1.WorkflowService/UpdateWorkflow" "workflow.stages.assignment.users" User |own, name|
+            update(Workflow { stages: in_turn(own, name).stages, ..own.flows.to_update.clone() }, "stages");
         "workflow.v1.WorkflowService/UndeleteWorkflow" "name" ToUndelete |_, name|
             UndeleteWorkflowRequest { name, ..Default::default() };
         "workflow.v1.WorkflowService/GetWorkflowRevision" "name" Workflow |_, name|
@@ -373,6 +377,14 @@ fn said(etag: &str) -> Comment {
 
 fn assigned(own: &Own, user: String) -> Workflow {
     let assignment = Assignment { r#type: AssignmentType::User.into(), user, ..Default::default() };
+    let stage = Stage { assignment: Some(assignment), ..human("do") };
+    workflow("New", &own.team, [stage])
+}
+
+fn in_turn(own: &Own, user: String) -> Workflow {
+    let users = vec![user];
+    let assignment =
+        Assignment { r#type: AssignmentType::RoundRobin.into(), users, ..Default::default() };
     let stage = Stage { assignment: Some(assignment), ..human("do") };
     workflow("New", &own.team, [stage])
 }

@@ -138,6 +138,9 @@ suites! {
         items_wait_for_items,
         what_is_in_hand_is_counted,
     ;
+    turns:
+        the_last_turn_is_known_and_turns_wait_for_each_other,
+    ;
     comments:
         rows_come_back_as_they_were_stored,
         foreign_rows_look_absent,

@@ -8,6 +8,7 @@ mod held;
 mod items;
 mod ledger;
 mod queues;
+mod turns;
 
 pub use comments::{CommentStore, CommentTx};
 pub use definitions::{Definitions, DefinitionsTx, STARS, Star};
@@ -15,6 +16,7 @@ pub use held::{HeldBy, HeldItem, HeldItems};
 pub use items::{InHand, ItemTx};
 pub use ledger::LedgerStore;
 pub use queues::{Place, QueueStore};
+pub use turns::{TurnTx, Turns};
 
 use async_trait::async_trait;
 use audit::AuditTrail;
@@ -129,7 +131,8 @@ pub trait WorkflowStore:
 
 /// One transaction. Dropped without [`commit`](Self::commit), it rolls back.
 #[async_trait]
-pub trait WorkflowTx: ItemTx + DefinitionsTx + CommentTx + AuditTrail + Requests + Send {
+pub trait WorkflowTx:
+    ItemTx + TurnTx + DefinitionsTx + CommentTx + AuditTrail + Requests + Send {
     /// Loads an item the scope can see, with its definition, and holds it until the end.
     async fn lock_item(
         &mut self,

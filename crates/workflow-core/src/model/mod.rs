@@ -7,6 +7,7 @@ pub mod condition;
 pub mod data;
 pub mod days;
 mod definition;
+pub mod form;
 mod input;
 mod item;
 mod ledger;
@@ -15,6 +16,7 @@ pub mod proposal;
 mod publish;
 mod recommendation;
 mod revision;
+mod rota;
 mod settings;
 mod state;
 mod update;
@@ -28,10 +30,11 @@ pub use change::{Change, Move};
 pub use comment::{Comment, CommentChange};
 pub use days::{Days, Offset};
 pub use definition::{
-    AgentOutput, Assignment, Definition, Stage, StageId, StageRoute, StageType, Trigger,
+    AgentOutput, Assignment, Definition, Rota, Stage, StageId, StageRoute, StageType, Trigger,
 };
+pub use form::{FieldOption, FieldType, Form, FormField};
 pub use input::{
-    AssignmentInput, CompleteInput, Etag, InstantiateInput, ItemChanges, ItemInput, NoteInput,
+    AssignmentInput, CompleteInput, Etag, QueueInput, RotaInput, InstantiateInput, ItemChanges, ItemInput, NoteInput,
     ReturnInput, ReviewInput, RouteInput, StageInput, TriggerInput, WorkflowInput,
 };
 pub use item::{
@@ -46,6 +49,7 @@ pub use recommendation::{
     AutoApplyResult, Recommendation, RecommendedFile, RecommendedStep, Verdict,
 };
 pub use revision::{Changes, Revision, StageChange};
+pub use rota::next_in_turn;
 pub use settings::{Origin, Pauses, Settings};
 pub use state::{Effect, IllegalTransition, ItemEvent, ItemState, Step};
 pub use update::{Part, UpdateInput};

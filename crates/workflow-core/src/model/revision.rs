@@ -114,6 +114,7 @@ fn fields(older: &Stage, newer: &Stage) -> Vec<&'static str> {
         auto_apply_set_by,
         wip_limit,
         wip_limit_per_person,
+        form,
     } = older;
     let compared = [
         ("display_name", *display_name == newer.display_name),
@@ -126,6 +127,7 @@ fn fields(older: &Stage, newer: &Stage) -> Vec<&'static str> {
         ("agent_output", *agent_output == newer.agent_output),
         ("wip_limit", *wip_limit == newer.wip_limit),
         ("wip_limit_per_person", *wip_limit_per_person == newer.wip_limit_per_person),
+        ("form", *form == newer.form),
         ("agent_auto_apply", *auto_apply_set_by == newer.auto_apply_set_by),
         ("wip_limit", *wip_limit == newer.wip_limit),
         ("wip_limit_per_person", *wip_limit_per_person == newer.wip_limit_per_person),
@@ -160,6 +162,7 @@ mod tests {
             auto_apply_set_by: None,
             wip_limit: 0,
             wip_limit_per_person: 0,
+            form: None,
         }
     }
 

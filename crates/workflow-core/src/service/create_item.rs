@@ -6,7 +6,8 @@ use primitives::Timestamp;
 use serde_json::json;
 
 use super::ItemView;
-use crate::model::{Change, LockedItem, WorkItem, Workflow};
+use super::turns::Arrival;
+use crate::model::{Assignment, Change, LockedItem, WorkItem, Workflow};
 use crate::store::WorkflowTx;
 use crate::{StoreError, WorkflowError};
 
@@ -43,6 +44,32 @@ pub(super) async fn insert(
         pauses: workflow.settings.pauses.clone(),
     };
     Ok((ItemView::of(row), event))
+}
+
+/// Gives a new item to whose turn it is at its first stage, after everything that may wait for
+/// other rows. Returns it as it then is, with another audit record.
+pub(super) async fn give(
+    tx: &mut dyn WorkflowTx,
+    arrival: &Arrival<'_>,
+    workflow: &Admitted<ItemsCreate, Workflow>,
+    view: ItemView,
+) -> Result<(ItemView, Option<AuditEvent>), WorkflowError> {
+    let first = workflow.definition.stage(&view.item.stage);
+    if !first.is_some_and(|stage| matches!(stage.assignment, Assignment::RoundRobin(_))) {
+        return Ok((view, None));
+    }
+    let row = LockedItem {
+        item: view.item.clone(),
+        definition: workflow.definition.clone().into(),
+        workflow_name: view.workflow_name.clone(),
+        item_key: view.item_key.clone(),
+        pauses: workflow.settings.pauses.clone(),
+    };
+    let clear = |given| workflow.save_as(given);
+    match arrival.give(tx, &row, &view.item, &clear).await? {
+        Some((item, event)) => Ok((ItemView { item, ..view }, Some(event))),
+        None => Ok((view, None)),
+    }
 }
 
 fn stageless() -> WorkflowError {

@@ -5,7 +5,7 @@ use primitives::Tenant;
 
 use super::{Etag, expect_version};
 use crate::WorkflowError;
-use crate::model::{Assignment, LockedItem, Stage, WorkItem, Workflow, condition};
+use crate::model::{Assignment, LockedItem, Rota, Stage, WorkItem, Workflow, condition};
 
 /// The stage the item is at, in the revision it is pinned to.
 pub(super) fn stage_of(row: &LockedItem) -> Result<&Stage, WorkflowError> {
@@ -34,12 +34,17 @@ pub(super) fn may_claim_at(caller: &Caller, tenant: Tenant, stage: &Stage) -> bo
     match &stage.assignment {
         Assignment::Anyone => true,
         Assignment::User(user) => *user == caller.user(),
-        Assignment::Role(role) => caller
-            .teams()
-            .iter()
-            .filter(|held| Tenant::Team(held.team) == tenant)
-            .any(|held| held.holds(role)),
+        Assignment::RoundRobin(Rota::Users(users)) => users.contains(&caller.user()),
+        Assignment::Queue { role: None, .. } => true,
+        Assignment::Role(role)
+        | Assignment::Queue { role: Some(role), .. }
+        | Assignment::RoundRobin(Rota::Role(role)) => holds_role(caller, tenant, role),
     }
+}
+
+fn holds_role(caller: &Caller, tenant: Tenant, role: &str) -> bool {
+    let teams = caller.teams().iter();
+    teams.filter(|held| Tenant::Team(held.team) == tenant).any(|held| held.holds(role))
 }
 
 pub(super) fn manages<P: Permission>(grant: &Grant<P>, row: &LockedItem) -> bool {

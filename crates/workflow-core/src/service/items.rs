@@ -16,6 +16,7 @@ use super::item_rules::{
     stage_of,
 };
 use super::pauses::{refuse_new_items, refuse_work};
+use super::turns::Arrival;
 use super::update_item::free_external_id;
 use super::view::admitted;
 use super::waiting::{refuse_full, refuse_unknown, refuse_waiting, save_blockers};
@@ -106,7 +107,9 @@ impl Items {
         if !view.item.blocked_by.is_empty() {
             save_blockers(tx.as_mut(), &row.save_as(view.item.clone())).await?;
         }
-        tx.record(vec![event]).await?;
+        let arrival = Arrival { caller: grant.caller(), authorizer: &self.authorizer, now };
+        let (view, given) = create_item::give(tx.as_mut(), &arrival, &row, view).await?;
+        tx.record([event].into_iter().chain(given).collect()).await?;
         remember(tx.as_mut(), once, &view, now).await?;
         tx.commit().await?;
         Ok(view)
@@ -258,7 +261,10 @@ impl Items {
             refuse_work(&row.pauses, &row.item.stage)?;
             let stage = stage_of(row)?;
             let agent_stage = stage.kind.runs_agent();
-            let completed = WorkItem { data: merged, ..row.item.clone() };
+            let mut completed = WorkItem { data: merged, ..row.item.clone() };
+            if let Some(form) = &stage.form {
+                completed.data = validate::filled_in(form, &completed)?;
+            }
             let to = next_stage(row, stage, &completed)?;
             let event = match to {
                 Some(to) => {
@@ -367,6 +373,7 @@ impl Items {
             "run": order.as_ref().map(|order| order.run),
         });
         let step = ItemMove { item: row.save_as(item.clone()), transition, left, entered };
+        let arrives = step.entered.is_some();
         tx.save_move(&step).await?;
         if let Some(order) = &order {
             tx.order_run(order).await?;
@@ -380,8 +387,17 @@ impl Items {
             tx.gate_runs(item.tenant, item.id).await?;
         }
         let event = AuditEvent::by(grant, now, item.tenant, action, item.id).with(details);
-        tx.record(vec![event]).await?;
-        let item = WorkItem { version: row.item.version + 1, ..item };
+        let mut events = vec![event];
+        let mut item = WorkItem { version: row.item.version + 1, ..item };
+        if arrives {
+            let arrival = Arrival { caller: grant.caller(), authorizer: &self.authorizer, now };
+            let clear = |given| row.save_as(given);
+            if let Some((given, event)) = arrival.give(tx.as_mut(), row, &item, &clear).await? {
+                item = given;
+                events.push(event);
+            }
+        }
+        tx.record(events).await?;
         let view = ItemView::with(item, row);
         remember(tx.as_mut(), once, &view, now).await?;
         tx.commit().await?;

@@ -23,6 +23,7 @@ mod stars;
 mod templates;
 mod transfer;
 mod triggers;
+mod turns;
 mod update;
 mod update_item;
 mod verbs;
@@ -31,7 +32,7 @@ mod waiting;
 mod workflows;
 
 pub use crate::model::{
-    AssignmentInput, CompleteInput, Etag, FiguresInput, InstantiateInput, ItemChanges, ItemInput,
+    AssignmentInput, CompleteInput, Etag, QueueInput, RotaInput, FiguresInput, InstantiateInput, ItemChanges, ItemInput,
     NoteInput, ParameterInput, Part, PublishInput, ReturnInput, ReviewInput, RouteInput, RunResult,
     StageInput, TriggerInput, UpdateInput, WorkflowInput,
 };
@@ -42,6 +43,7 @@ pub use explain::{Because, Explanation};
 pub use items::Items;
 pub use pauses::PauseInput;
 pub use publish::PublishTo;
+pub use queues::QueueFilter;
 pub use reviews::Reviews;
 pub use templates::Templates;
 pub use triggers::Triggers;

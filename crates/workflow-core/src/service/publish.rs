@@ -10,7 +10,7 @@ use super::workflows::{described, gone_or};
 use super::{Etag, PublishInput, expect_version, remember, replayed};
 use crate::WorkflowError;
 use crate::model::{
-    Assignment, Definition, Origin, Parameter, Settings, Trigger, Workflow, validate,
+    Definition, Origin, Parameter, Settings, Trigger, Workflow, validate,
 };
 use crate::store::WorkflowTx;
 
@@ -239,9 +239,7 @@ fn blueprint(from: &Definition, parameters: Vec<Parameter>, by: UserId) -> Defin
     let stages = from.stages.iter().map(|stage| {
         let mut stage = stage.clone();
         stage.auto_apply_set_by = stage.auto_apply_set_by.map(|_| by);
-        if matches!(stage.assignment, Assignment::User(_)) {
-            stage.assignment = Assignment::Anyone;
-        }
+        stage.assignment = stage.assignment.without_people();
         stage
     });
     let triggers = from.triggers.iter().map(|trigger| Trigger {

@@ -79,6 +79,12 @@ pub fn choose<'a>(routes: &'a [StageRoute], item: &WorkItem) -> Option<&'a Stage
     })
 }
 
+/// Tells of conditions whether they are true of the item as it is now.
+pub fn over(item: &WorkItem) -> impl Fn(&str) -> bool + use<> {
+    let facts = Facts::of(item);
+    move |source| holds(source, &facts)
+}
+
 /// Whether the condition is true of the item.
 fn holds(source: &str, facts: &Facts) -> bool {
     let answer = guarded(|| {

@@ -9,8 +9,8 @@ use primitives::{Tenant, TriggerId, UserId};
 use super::faults::{Faults, Limits};
 use super::{DESCRIPTION, DISPLAY_NAME, Place, graph};
 use crate::model::{
-    AgentOutput, Assignment, AssignmentInput, Definition, RouteInput, Stage, StageId, StageInput,
-    StageRoute, StageType, Trigger, TriggerInput, WorkflowInput, condition,
+    AgentOutput, Assignment, AssignmentInput, Definition, Form, QueueInput, Rota, RotaInput, RouteInput,
+    Stage, StageId, StageInput, StageRoute, StageType, Trigger, TriggerInput, WorkflowInput, condition,
 };
 
 pub(super) const STAGES: usize = 50;
@@ -23,6 +23,9 @@ const PATH: Limits = Limits::line(0, 500);
 const MODEL: Limits = Limits::line(0, 100);
 
 const WIP_LIMIT: u32 = 10_000;
+const QUEUE: Limits = Limits::line(1, 64);
+/// People who take turns by name.
+const IN_TURN: usize = 50;
 
 pub(super) const UNSUPPORTED: &str = "FIELD_NOT_SUPPORTED";
 pub(super) const NO_GLOBAL_AGENT: &str =
@@ -117,6 +120,7 @@ impl Judge<'_> {
             auto_apply_set_by: (agent && input.agent_auto_apply).then_some(self.user),
             wip_limit: self.limit("wip_limit", input.wip_limit),
             wip_limit_per_person: self.limit("wip_limit_per_person", input.wip_limit_per_person),
+            form: self.form(input.form.as_ref()),
             id,
         }
     }
@@ -136,15 +140,17 @@ impl Judge<'_> {
     }
 
     fn unsupported_fields(&mut self, input: &StageInput) {
-        if input.has_form {
-            self.because(UNSUPPORTED, "form", "is not supported yet: leave it unset");
-        }
         if input.sla_minutes != 0 {
             self.because(UNSUPPORTED, "sla_minutes", "is not supported yet: leave it 0");
         }
         if input.agent_output != AgentOutput::Plan {
             self.because(UNSUPPORTED, "agent_output", "is not supported yet: use PLAN");
         }
+    }
+
+    fn form(&mut self, form: Option<&Form>) -> Option<Form> {
+        let path = format!("{}.form", self.path);
+        form.and_then(|form| self.faults.take(form.check(&path).map(Some)))
     }
 
     fn limit(&mut self, field: &str, given: i32) -> u32 {
@@ -169,17 +175,8 @@ impl Judge<'_> {
     fn assignment(&mut self, input: &AssignmentInput) -> Assignment {
         match input {
             AssignmentInput::Anyone => Assignment::Anyone,
-            AssignmentInput::Role(role) if !TEAM_ROLES.contains(&role.as_str()) => {
-                let expected = format!("must be one of {}", TEAM_ROLES.join(", "));
-                self.note("assignment.role", expected);
-                Assignment::Anyone
-            }
             AssignmentInput::Role(role) => {
-                let teamless =
-                    matches!(self.place, Place::Workflow(Tenant::Person(_) | Tenant::Global));
-                if teamless {
-                    self.note("assignment.role", "roles are held in teams: name a team");
-                }
+                self.role(role);
                 Assignment::Role(role.clone())
             }
             AssignmentInput::User(name) => {
@@ -189,12 +186,53 @@ impl Judge<'_> {
                 self.note("assignment.user", "must be a name of the form users/{uuid}");
                 Assignment::Anyone
             }
+            AssignmentInput::Queue(QueueInput { name, role }) => {
+                let name = self.text("assignment.queue", QUEUE, name);
+                let role = Some(role).filter(|role| !role.is_empty()).cloned();
+                role.iter().for_each(|role| self.role(role));
+                Assignment::Queue { name, role }
+            }
+            AssignmentInput::RoundRobin(rota) => Assignment::RoundRobin(self.rota(rota)),
             AssignmentInput::Unsupported(kind) => {
-                let expected = format!("{kind} is not supported yet: use none, ROLE or USER");
+                let expected = format!("{kind} is not supported yet: use another type");
                 self.because(UNSUPPORTED, "assignment.type", expected);
                 Assignment::Anyone
             }
         }
+    }
+
+    fn role(&mut self, role: &str) {
+        let teamless = matches!(self.place, Place::Workflow(Tenant::Person(_) | Tenant::Global));
+        if !TEAM_ROLES.contains(&role) {
+            let expected = format!("must be one of {}", TEAM_ROLES.join(", "));
+            self.note("assignment.role", expected);
+        } else if teamless {
+            self.note("assignment.role", "roles are held in teams: name a team");
+        }
+    }
+
+    fn rota(&mut self, input: &RotaInput) -> Rota {
+        if input.role.is_empty() == input.users.is_empty() {
+            self.note("assignment.users", "must be given, or else `role`, and not both");
+        } else if !input.role.is_empty() {
+            self.role(&input.role);
+            return Rota::Role(input.role.clone());
+        } else if input.users.len() > IN_TURN {
+            self.note("assignment.users", format!("must not be more than {IN_TURN}"));
+        }
+        let mut users = Vec::new();
+        for (at, name) in input.users.iter().take(IN_TURN).enumerate() {
+            match name.parse() {
+                Ok(user) => users.push(user),
+                Err(_) => {
+                    let field = format!("assignment.users[{at}]");
+                    self.note(&field, "must be a name of the form users/{uuid}");
+                }
+            }
+        }
+        users.sort_unstable();
+        users.dedup();
+        Rota::Users(users)
     }
 
     /// Without routes the item is finished here.

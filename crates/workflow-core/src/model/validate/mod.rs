@@ -16,7 +16,7 @@ use faults::{Faults, Limits};
 pub use parameters::{filled, parameters, values};
 pub use update::{keeps, settings, update};
 
-use super::{Data, Definition, ItemChanges, ItemInput, WorkflowInput, data};
+use super::{Data, Definition, Form, ItemChanges, ItemInput, WorkItem, WorkflowInput, data};
 
 /// Where a definition is published.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -169,6 +169,15 @@ pub fn changes(input: ItemChanges, before: &Data) -> Checked<ItemChanges> {
         faults.note("work_item.etag", "is required: repeat the etag that was read".to_owned());
     }
     faults.finish(judged)
+}
+
+/// Judges whether the data of `item`, as it is to become, fills in a form; returns it with the
+/// defaults of what it leaves out.
+pub fn filled_in(form: &Form, item: &WorkItem) -> Checked<Data> {
+    let mut faults = Faults::default();
+    let defaults = faults.take(form.fill("data", item));
+    let data = faults.take(data::merged("data", &item.data, defaults));
+    faults.finish(data)
 }
 
 /// Judges a reason that must be given.
