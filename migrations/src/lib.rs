@@ -37,6 +37,7 @@ pub const POSTGRES: &[Migration] = migrations!["postgres":
     "0012_line_of_work",
     "0013_definitions",
     "0014_comments_and_queues",
+    "0015_approvals",
     "0017_turns",
 ];
 
@@ -56,6 +57,7 @@ pub const SQLITE: &[Migration] = migrations!["sqlite":
     "0012_line_of_work",
     "0013_definitions",
     "0014_comments_and_queues",
+    "0015_approvals",
     "0017_turns",
 ];
 

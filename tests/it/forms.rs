@@ -1,15 +1,22 @@
 //! Forms: what people are asked before they can complete a stage.
 
-use api::workflow::{FieldOption, FieldType, Form, FormField, Stage, WorkItem, WorkItemState};
+use api::workflow::{
+    FieldOption, FieldType, Form, FormField, Stage, StageType, WorkItem, WorkItemState,
+};
 use serde_json::{Value, json};
-use testkit::world::shapes::{assist, data, human, item, json as read, to, wire, workflow};
+use testkit::world::shapes::{assist, data, human, item, json as read, stage, to, wire, workflow};
 use testkit::world::{Person, Refused as _, World, refused};
 use tonic::Code;
 
 const WRONG: Code = Code::InvalidArgument;
 
 fn field(key: &str, kind: FieldType) -> FormField {
-    FormField { key: key.into(), label: format!("The {key}"), r#type: kind.into(), ..Default::default() }
+    FormField {
+        key: key.into(),
+        label: format!("The {key}"),
+        r#type: kind.into(),
+        ..Default::default()
+    }
 }
 
 fn options(values: &[&str]) -> Vec<FieldOption> {
@@ -22,23 +29,48 @@ fn triage() -> Form {
     use FieldType as T;
     let chosen = |key, kind| FormField { options: options(&["low", "high"]), ..field(key, kind) };
     let fields = vec![
-        FormField { required: true, min_length: 3, max_length: 80, placeholder: "A word".into(), ..field("summary", T::Text) },
+        FormField {
+            required: true,
+            min_length: 3,
+            max_length: 80,
+            placeholder: "A word".into(),
+            ..field("summary", T::Text)
+        },
         FormField { help_text: "As long\nas you like".into(), ..field("details", T::Textarea) },
-        FormField { min_value: Some(0.5), max_value: Some(40.0), default_value: Some(wire(json!(1))), ..field("hours", T::Number) },
+        FormField {
+            min_value: Some(0.5),
+            max_value: Some(40.0),
+            default_value: Some(wire(json!(1))),
+            ..field("hours", T::Number)
+        },
         field("day", T::Date),
         field("hour", T::Time),
         field("moment", T::Datetime),
         FormField { required: true, ..chosen("severity", T::Select) },
-        FormField { max_length: 1, default_value: Some(wire(json!(["low"]))), ..chosen("areas", T::Multiselect) },
+        FormField {
+            max_length: 1,
+            default_value: Some(wire(json!(["low"]))),
+            ..chosen("areas", T::Multiselect)
+        },
         field("agreed", T::Checkbox),
         FormField { default_value: Some(wire(json!("low"))), ..chosen("mood", T::Radio) },
         field("trace", T::FileUpload),
         field("reporter", T::Email),
         field("phone", T::Phone),
         field("link", T::Url),
-        FormField { required: true, pattern: "[A-Z]+-[0-9]+".into(), show_if: "data.severity == 'high'".into(), ..field("incident", T::Text) },
+        FormField {
+            required: true,
+            pattern: "[A-Z]+-[0-9]+".into(),
+            show_if: "data.severity == 'high'".into(),
+            ..field("incident", T::Text)
+        },
     ];
-    Form { display_name: "Triage".into(), description: "What is it?".into(), submit_text: "Go".into(), fields }
+    Form {
+        display_name: "Triage".into(),
+        description: "What is it?".into(),
+        submit_text: "Go".into(),
+        fields,
+    }
 }
 
 fn with_form(id: &str, form: Form) -> Stage {
@@ -111,6 +143,30 @@ testkit::on_both! {
         refused(bob.completes(&made).await, WRONG, "FORM_INVALID");
         let done = bob.completes_with(&made, Some(data(json!({"verdict": "good"})))).await.unwrap();
         assert_eq!(done.state(), WorkItemState::Completed);
+    }
+
+    /// The result of a run completes no stage whose form is not filled in; else defaults are
+    /// filled in as ever. Nobody fills in a form where items are approved.
+    async fn what_only_people_can_say_is_left_to_them(db: TestDb) {
+        let world = World::start(db).await;
+        let [alice, bob] = world.people(["alice", "bob"]);
+        let asks = |field: FormField| Stage {
+            form: Some(Form { fields: vec![field], ..Form::default() }),
+            auto_advance: "true".into(),
+            ..assist("think")
+        };
+        let left = flow(&alice, [asks(FormField { required: true, ..field("verdict", FieldType::Text) }), human("do")]).await;
+        let goes = flow(&alice, [asks(FormField { default_value: Some(wire(json!("none"))), ..field("verdict", FieldType::Text) }), human("do")]).await;
+        let (left, goes) = (bob.creates_item(item(&left, "One")).await.unwrap(), bob.creates_item(item(&goes, "One")).await.unwrap());
+        let gone = bob.awaits_item(&goes.name, |item| item.stage_id == "do").await;
+        assert_eq!(read(gone.data.as_ref().unwrap())["verdict"], json!("none"));
+        let left = bob.awaits_agent(&left.name).await;
+        assert_eq!(left.stage_id, "think");
+        bob.completes_with(&left, Some(data(json!({"verdict": "good"})))).await.unwrap();
+
+        let asks = Stage { form: Some(triage()), ..stage("sign", StageType::Approval) };
+        let answer = alice.creates_workflow(workflow("Work", &alice.team, [human("do"), asks])).await;
+        assert_eq!(refused(answer, WRONG, "INVALID_ARGUMENT").fields(), ["workflow.stages[1].form"]);
     }
 
     /// A form is read as it was published, by itself and as a schema; it is part of the

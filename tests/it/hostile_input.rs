@@ -196,12 +196,11 @@ testkit::on_both! {
             let known = ["INVALID_CONDITION", "INVALID_ARGUMENT"];
             assert!(status.code() == ARGUMENT && known.contains(&status.reason().as_str()), "{condition}: {status:?}");
         }
-        for kind in [StageType::Automation, StageType::Hybrid, StageType::Ai, StageType::Approval] {
+        for kind in [StageType::Automation, StageType::Ai] {
             let answer = create(vec![Stage { r#type: kind.into(), ..human("a") }]).await;
             refused(answer, ARGUMENT, "STAGE_TYPE_NOT_SUPPORTED");
         }
         for unsupported in [
-            Stage { sla_minutes: 5, ..human("a") },
             Stage { agent_output: 2, ..assist("a") },
         ] {
             refused(create(vec![unsupported]).await, ARGUMENT, "FIELD_NOT_SUPPORTED");

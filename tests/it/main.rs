@@ -11,6 +11,7 @@
 
 mod administration;
 mod analytics;
+mod approvals;
 mod audit;
 mod authority;
 mod auto_apply;

@@ -29,7 +29,7 @@ use testkit::world::{Person, Repo, World};
 use crate::comments;
 use crate::flows::{self, Flows};
 use crate::spare::{self, Spare};
-use crate::work::{self, Work};
+use crate::work::{self, Decisions, Work};
 
 /// A row of the access table.
 #[derive(Clone, Debug)]
@@ -94,13 +94,14 @@ pub(crate) struct Own {
     pub(crate) diff: String,
     pub(crate) spare: Spare,
     pub(crate) work: Work,
+    pub(crate) decisions: Decisions,
     pub(crate) flows: Flows,
 }
 
 /// Makes everything for a lead and their team.
 pub(crate) async fn belongings(world: &World, lead: &Person, slug: &str) -> Own {
     let repo = Repo::shop(&world.root_of(slug).join("things"));
-    let spare = Repo::shop(&world.root_of(slug).join("spare"));
+    let unregistered = Repo::shop(&world.root_of(slug).join("spare"));
     let repository = lead.registers(&repo.dir).await.unwrap().name;
     let flow = workflow("Things", &lead.team, [human("do"), assist("think")]);
     let flow = lead.creates_workflow(flow).await.unwrap().name;
@@ -128,11 +129,14 @@ pub(crate) async fn belongings(world: &World, lead: &Person, slug: &str) -> Own 
     let patch = lead.applies(applied).await.unwrap().patch.expect("a patch").name;
     let comment = comments::adds(lead, &advised.name, "One of them").await.unwrap();
     let spare_comment = comments::adds(lead, &advised.name, "Another").await.unwrap();
+    let spare = spare::spare(world, lead, slug).await;
+    let keeper = world.known_as(&spare.keeper.0, &spare.keeper.1);
+    let decisions = work::decisions(lead, &keeper).await;
     world.settles().await;
     Own {
         user: lead.user.clone(),
         team: lead.team.clone(),
-        path: spare.dir.display().to_string(),
+        path: unregistered.dir.display().to_string(),
         template: lead.finds_template("Bug Fix + Test").await.name,
         session: lead.opens_session(&repository).await.unwrap().name,
         spare_session: lead.opens_session(&repository).await.unwrap().name,
@@ -150,8 +154,9 @@ pub(crate) async fn belongings(world: &World, lead: &Person, slug: &str) -> Own 
         comment,
         spare_comment,
         patch,
-        spare: spare::spare(world, lead, slug).await,
+        spare,
         work,
+        decisions,
         flows: flows::flows(lead).await,
     }
 }

@@ -37,6 +37,8 @@ pub(crate) enum Kind {
     Unblockable,
     Failable,
     Reopenable,
+    Approvable,
+    Rejectable,
     Patch,
     Plan,
     Repository,
@@ -80,6 +82,8 @@ impl Kind {
             Self::Unblockable => &own.work.to_unblock.name,
             Self::Failable => &own.work.to_fail.name,
             Self::Reopenable => &own.work.to_reopen.name,
+            Self::Approvable => &own.decisions.to_approve.name,
+            Self::Rejectable => &own.decisions.to_reject.name,
             Self::Patch => &own.patch,
             Self::Plan => &own.plan,
             Self::Repository => &own.repository,
@@ -279,6 +283,10 @@ fn item_fields() -> Vec<Field> {
             FailWorkItemRequest { name, ..Default::default() };
         "workflow.v1.WorkItemService/ReopenWorkItem" "name" Reopenable |_, name|
             ReopenWorkItemRequest { name, ..Default::default() };
+        "workflow.v1.WorkItemService/ApproveStage" "name" Approvable |own, name|
+            ApproveStageRequest { name, ..work::approves(&own.decisions.to_approve, String::new()) };
+        "workflow.v1.WorkItemService/RejectStage" "name" Rejectable |own, name|
+            RejectStageRequest { name, ..work::rejects(&own.decisions.to_reject, String::new()) };
         "workflow.v1.WorkItemService/ListTransitions" "parent" Advised |_, name|
             ListTransitionsRequest { parent: name, ..Default::default() };
         "workflow.v1.WorkItemService/ReviewRecommendation" "name" Advised |own, name|

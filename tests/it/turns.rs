@@ -5,18 +5,21 @@ use std::collections::BTreeMap;
 use api::permissions::{AssignRoleRequest, RemoveMemberRequest};
 use api::workflow::{
     Assignment, AssignmentType, ExplainWorkItemRequest, ExplainWorkItemResponse, ListQueueRequest,
-    Stage, VerifyLedgerRequest, WorkItem, WorkItemState, WorkItemVerb,
-    Workflow,
+    Stage, VerifyLedgerRequest, WorkItem, WorkItemState, WorkItemVerb, Workflow,
 };
 use futures::future::join_all;
-use testkit::world::shapes::{human, item, to, workflow};
+use testkit::world::shapes::{assist, human, item, to, workflow};
 use testkit::world::{Person, Refused as _, World, refused};
 use tonic::Code;
 
 const WRONG: Code = Code::InvalidArgument;
 
 fn by_role(role: &str) -> Assignment {
-    Assignment { r#type: AssignmentType::RoundRobin.into(), role: role.into(), ..Default::default() }
+    Assignment {
+        r#type: AssignmentType::RoundRobin.into(),
+        role: role.into(),
+        ..Default::default()
+    }
 }
 
 fn among(people: &[&Person]) -> Assignment {
@@ -76,7 +79,8 @@ async fn leaves(world: &World, who: &Person) {
 
 async fn becomes_developer(world: &World, who: &Person) {
     let (team, user) = (who.team.clone(), who.user.clone());
-    let request = AssignRoleRequest { team, user, role: "roles/developer".into(), ..Default::default() };
+    let request =
+        AssignRoleRequest { team, user, role: "roles/developer".into(), ..Default::default() };
     world.person("carol").permissions().assign_role(request).await.unwrap();
 }
 
@@ -225,6 +229,19 @@ testkit::on_both! {
         let waits = alice.updates(WorkItem { blocked_by, ..waits }, &["blocked_by"]).await.unwrap();
         assert_eq!(alice.completes(&waits).await.unwrap().state(), WorkItemState::Pending);
         assert_eq!(comes().await.state(), WorkItemState::Claimed);
+    }
+
+    /// What a run's result, or a decision, brings to a stage has its turn, too.
+    async fn however_an_item_comes_it_has_its_turn(db: TestDb) {
+        let world = World::start(db).await;
+        let [alice, bob] = world.people(["alice", "bob"]);
+        let think = Stage { auto_advance: "true".into(), ..assist("think") };
+        let flow = flow(&alice, [think, at("do", among(&[&bob]))]).await;
+        let made = makes(&alice, &flow).await;
+        let come = bob.awaits_item(&made.name, |item| item.stage_id == "do").await;
+        assert_eq!((come.state(), come.assignee.as_str()), (WorkItemState::Claimed, bob.user.as_str()));
+        let history = bob.sees_history(&made.name).await.unwrap();
+        assert_eq!(history.last().unwrap().actor, alice.user, "on behalf of who started the run");
     }
 
     /// What comes back to a stage, or is opened again, has its turn as what comes anew; what is

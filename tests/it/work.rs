@@ -3,8 +3,8 @@
 use api::workflow::*;
 use prost::Message as _;
 use prost_types::FieldMask;
-use testkit::world::Person;
-use testkit::world::shapes::item_on;
+use testkit::world::shapes::{approval, item, item_on, workflow};
+use testkit::world::{Person, content_hash};
 
 use crate::scene::Own;
 
@@ -39,6 +39,40 @@ pub(crate) async fn work(lead: &Person, flow: &str, advising: &str, repository: 
         to_unblock: lead.blocks(&held().await, "a part is missing").await.expect("a block"),
         to_fail: held().await,
         to_reopen: lead.cancels(&fresh(flow).await).await.expect("a cancellation"),
+    }
+}
+
+/// Items that wait for the lead's word: somebody else made them.
+#[derive(Clone, Debug)]
+pub(crate) struct Decisions {
+    pub(crate) to_approve: WorkItem,
+    pub(crate) to_reject: WorkItem,
+}
+
+pub(crate) async fn decisions(lead: &Person, other: &Person) -> Decisions {
+    let flow = workflow("Decisions", &lead.team, [approval("may")]);
+    let flow = lead.creates_workflow(flow).await.expect("a workflow").name;
+    let fresh = async || other.creates_item(item(&flow, "Carts")).await.expect("an item");
+    Decisions { to_approve: fresh().await, to_reject: fresh().await }
+}
+
+pub(crate) fn approves(item: &WorkItem, request_id: String) -> ApproveStageRequest {
+    ApproveStageRequest {
+        name: item.name.clone(),
+        stage_id: item.stage_id.clone(),
+        content_hash: content_hash(item),
+        request_id,
+        ..Default::default()
+    }
+}
+
+pub(crate) fn rejects(item: &WorkItem, request_id: String) -> RejectStageRequest {
+    RejectStageRequest {
+        name: item.name.clone(),
+        stage_id: item.stage_id.clone(),
+        note: "Too soon".into(),
+        request_id,
+        ..Default::default()
     }
 }
 
@@ -85,6 +119,12 @@ pub(crate) fn request(method: &str, own: &Own, request_id: String) -> Option<Vec
         "WorkItemService/ReopenWorkItem" => {
             let name = own.work.to_reopen.name.clone();
             ReopenWorkItemRequest { name, request_id, ..Default::default() }.encode_to_vec()
+        }
+        "WorkItemService/ApproveStage" => {
+            approves(&own.decisions.to_approve, request_id).encode_to_vec()
+        }
+        "WorkItemService/RejectStage" => {
+            rejects(&own.decisions.to_reject, request_id).encode_to_vec()
         }
         "WorkItemService/ExplainWorkItem" if request_id.is_empty() => {
             ExplainWorkItemRequest { name: own.advised.name.clone() }.encode_to_vec()

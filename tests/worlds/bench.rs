@@ -12,7 +12,7 @@ use api::workflow::{AddCommentRequest, Comment, Stage};
 use rand::Rng as _;
 use rand::rngs::StdRng;
 use rand::seq::IndexedRandom as _;
-use testkit::world::shapes::{assist, human, item, item_on, workflow};
+use testkit::world::shapes::{approval, assist, human, item, item_on, workflow};
 use testkit::world::{Person as Line, Repo, World};
 
 use crate::facts::{Owner, Person, Tables};
@@ -155,6 +155,7 @@ impl Bench {
                 let made = Thing { item: Some(followed.expect("a completed stage")), ..made };
                 self.claimed(made, caller).await
             }
+            Kind::ToDecide => Some(self.make_question(owner, caller).await),
             Kind::Advised | Kind::ToReview | Kind::ToRerun => self.make_advised(owner).await,
             Kind::Comment | Kind::ToUpdateComment | Kind::SpareComment => {
                 self.make_comment(owner, caller).await
@@ -169,6 +170,20 @@ impl Bench {
             Kind::Patch | Kind::ToRevert => self.make_patch(owner, about?, caller).await,
             _ => None,
         }
+    }
+
+    /// An item that waits for somebody's word, not its maker's.
+    async fn make_question(&mut self, owner: &Owner, caller: &str) -> Thing {
+        let flow = self.make_flow_of(owner, vec![approval("may")]).await;
+        let others = self.lines.iter().filter(|(user, _)| *user != caller);
+        for (_, line) in others {
+            if let Ok(made) = line.creates_item(item(&flow.name, "May I")).await {
+                let thing = Thing::of_item(Kind::Item, made, owner);
+                self.things.push(thing.clone());
+                return thing;
+            }
+        }
+        self.make_item_in(owner, &flow.name).await
     }
 
     async fn claimed(&self, made: Thing, caller: &str) -> Option<Thing> {

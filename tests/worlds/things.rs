@@ -63,6 +63,8 @@ pub(crate) enum Kind {
     Closed,
     /// Claimed by the caller at its second stage.
     ToReturn,
+    /// At a stage of approval, made by somebody else than the caller where there is one.
+    ToDecide,
     ToReview,
     ToRerun,
     /// Written by the caller.
@@ -95,7 +97,8 @@ impl Kind {
             | Self::Held
             | Self::Blocked
             | Self::Closed
-            | Self::ToReturn => Self::Item,
+            | Self::ToReturn
+            | Self::ToDecide => Self::Item,
             Self::ToUpdateFlow
             | Self::ToPause
             | Self::ToResume

@@ -58,7 +58,9 @@ fn wrong(text: &str) -> InvalidArgs {
 mod tests {
     use proptest::prelude::*;
     use workflow_core::model::{AgentOutput, FieldOption, FieldType, Form, FormField, StageType};
-    use workflow_core::service::{AssignmentInput, QueueInput, RotaInput, RouteInput, StageInput, TriggerInput};
+    use workflow_core::service::{
+        AssignmentInput, QueueInput, RotaInput, RouteInput, StageInput, TriggerInput,
+    };
 
     use super::*;
 
@@ -77,7 +79,8 @@ mod tests {
             Just(AssignmentInput::Anyone),
             text().prop_map(AssignmentInput::Role),
             text().prop_map(AssignmentInput::User),
-            (text(), text()).prop_map(|(name, role)| AssignmentInput::Queue(QueueInput { name, role })),
+            (text(), text())
+                .prop_map(|(name, role)| AssignmentInput::Queue(QueueInput { name, role })),
             (text(), prop::collection::vec(text(), 0..3))
                 .prop_map(|(role, users)| AssignmentInput::RoundRobin(RotaInput { role, users })),
         ]
@@ -95,7 +98,8 @@ mod tests {
             any::<i64>().prop_map(Into::into),
             (-1e9..1e9).prop_map(Into::into),
             prop::collection::vec(text(), 0..3).prop_map(Into::into),
-            (text(), 0..9_i32).prop_map(|(name, size)| serde_json::json!({"name": name, "size": size})),
+            (text(), 0..9_i32)
+                .prop_map(|(name, size)| serde_json::json!({"name": name, "size": size})),
         ]
     }
 
@@ -120,8 +124,11 @@ mod tests {
     }
 
     fn form() -> impl Strategy<Value = Form> {
-        (text(), prop::collection::vec(field(), 0..3))
-            .prop_map(|(display_name, fields)| Form { display_name, fields, ..Form::default() })
+        (text(), prop::collection::vec(field(), 0..3)).prop_map(|(display_name, fields)| Form {
+            display_name,
+            fields,
+            ..Form::default()
+        })
     }
 
     prop_compose! {

@@ -170,9 +170,10 @@ impl Authorizer {
             let mut teams = rights.teams.iter().filter(|held| held.team == team);
             teams.any(|held| held.holds(role)) && rights.holds::<P>(tenant)
         };
-        let people = policy.users.values().filter(|person| {
-            person.record.active && person.record.kind == UserKind::Person
-        });
+        let people = policy
+            .users
+            .values()
+            .filter(|person| person.record.active && person.record.kind == UserKind::Person);
         let mut found: Vec<_> = people.filter(is_one).map(|person| person.record.user).collect();
         found.sort_unstable();
         found

@@ -137,6 +137,7 @@ suites! {
         what_an_item_says_is_saved_at_its_version,
         items_wait_for_items,
         what_is_in_hand_is_counted,
+        who_started_a_run_is_known,
     ;
     turns:
         the_last_turn_is_known_and_turns_wait_for_each_other,

@@ -132,7 +132,8 @@ pub trait WorkflowStore:
 /// One transaction. Dropped without [`commit`](Self::commit), it rolls back.
 #[async_trait]
 pub trait WorkflowTx:
-    ItemTx + TurnTx + DefinitionsTx + CommentTx + AuditTrail + Requests + Send {
+    ItemTx + TurnTx + DefinitionsTx + CommentTx + AuditTrail + Requests + Send
+{
     /// Loads an item the scope can see, with its definition, and holds it until the end.
     async fn lock_item(
         &mut self,

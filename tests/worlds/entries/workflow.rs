@@ -3,6 +3,7 @@
 use api::workflow::*;
 use prost::Message as _;
 use prost_types::FieldMask;
+use testkit::world::content_hash;
 use testkit::world::shapes::{human, item, on as reacting, workflow};
 
 use crate::entry::{Draft, Entry, Parts, on, seen};
@@ -150,6 +151,21 @@ pub(super) const ENTRIES: &[Entry] = &[
         let (name, request_id) = (c.name(0), c.request_id());
         FailWorkItemRequest { name, request_id, ..Default::default() }.encode_to_vec()
     }),
+    Entry::new("workflow.v1.WorkItemService/ApproveStage", &[on(Kind::ToDecide)], |c| {
+        let WorkItem { name, stage_id, .. } = c.item(0);
+        let (content_hash, request_id) = (content_hash(&c.item(0)), c.request_id());
+        ApproveStageRequest { name, stage_id, content_hash, request_id, ..Default::default() }
+            .encode_to_vec()
+    })
+    // What is one's own alone, nobody else can have made.
+    .certain(|_| false),
+    Entry::new("workflow.v1.WorkItemService/RejectStage", &[on(Kind::ToDecide)], |c| {
+        let WorkItem { name, stage_id, .. } = c.item(0);
+        let (note, request_id) = ("Too soon".to_owned(), c.request_id());
+        RejectStageRequest { name, stage_id, note, request_id, ..Default::default() }
+            .encode_to_vec()
+    })
+    .certain(|_| false),
     Entry::new(
         "workflow.v1.WorkItemService/ReopenWorkItem",
         &[on(Kind::Closed).with(Need::RowAndBrackets)],

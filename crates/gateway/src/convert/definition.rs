@@ -1,12 +1,13 @@
 //! Workflows, templates, stages, triggers.
 
 use api::workflow as wire;
-use primitives::Checked;
+use primitives::{Checked, UserId};
 use workflow_core::model::{
-    AgentOutput, Assignment, Rota, Stage, StageRoute, StageType, Trigger, Workflow,
+    AgentOutput, Approval, Assignment, Rota, Stage, StageRoute, StageType, Trigger, Workflow,
 };
 use workflow_core::service::{
-    AssignmentInput, QueueInput, RotaInput, RouteInput, StageInput, TriggerInput, WorkflowInput,
+    ApprovalInput, AssignmentInput, QueueInput, RotaInput, RouteInput, StageInput, TriggerInput,
+    WorkflowInput,
 };
 
 use super::faults::Faults;
@@ -69,6 +70,21 @@ fn stage_input(faults: &mut Faults, at: usize, given: wire::Stage) -> StageInput
         agent_auto_apply: given.agent_auto_apply,
         wip_limit: given.wip_limit,
         wip_limit_per_person: given.wip_limit_per_person,
+        approval: given.approval.map(approval_input),
+        auto_advance: given.auto_advance,
+    }
+}
+
+fn approval_input(given: wire::Approval) -> ApprovalInput {
+    let few = |names: Vec<String>| names.into_iter().take(LOOKED_AT).collect();
+    ApprovalInput {
+        quorum: given.quorum,
+        roles: few(given.roles),
+        users: few(given.users),
+        expire_minutes: given.expire_minutes,
+        escalation_roles: few(given.escalation_roles),
+        escalation_users: few(given.escalation_users),
+        reject_stage: given.reject_stage_id,
     }
 }
 
@@ -210,7 +226,7 @@ pub(super) fn stage(stage: Stage) -> wire::Stage {
         assignment: assignment(stage.assignment),
         form_schema: stage.form.as_ref().map(form::schema).unwrap_or_default(),
         form: stage.form.map(form::shown),
-        sla_minutes: 0,
+        sla_minutes: int(stage.sla_minutes),
         routes: stage.routes.into_iter().map(route).collect(),
         agent_prompt: stage.agent_prompt,
         agent_target_path: stage.agent_target_path,
@@ -219,6 +235,22 @@ pub(super) fn stage(stage: Stage) -> wire::Stage {
         agent_auto_apply: stage.auto_apply_set_by.is_some(),
         wip_limit: int(stage.wip_limit),
         wip_limit_per_person: int(stage.wip_limit_per_person),
+        approval: stage.approval.map(approval),
+        auto_advance: stage.auto_advance.unwrap_or_default(),
+    }
+}
+
+fn approval(approval: Approval) -> wire::Approval {
+    let names = |users: &[UserId]| users.iter().map(ToString::to_string).collect();
+    let escalation = approval.escalation.unwrap_or_default();
+    wire::Approval {
+        quorum: int(approval.quorum),
+        users: names(&approval.approvers.users),
+        roles: approval.approvers.roles,
+        expire_minutes: int(approval.expires_after),
+        escalation_users: names(&escalation.users),
+        escalation_roles: escalation.roles,
+        reject_stage_id: approval.reject_to.map(|stage| stage.0).unwrap_or_default(),
     }
 }
 

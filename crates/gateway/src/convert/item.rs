@@ -4,8 +4,8 @@ use api::workflow as wire;
 use primitives::{Checked, InvalidArgs, RepositoryId, UserId, WorkItemId};
 use workflow_core::model::{ItemState, Priority, StageId, Transition, Verdict};
 use workflow_core::service::{
-    AgentEvent, CompleteInput, Explanation, ItemChanges, ItemInput, ItemView, NoteInput,
-    ReturnInput, ReviewInput,
+    AgentEvent, ApprovalView, CompleteInput, DecideInput, Explanation, ItemChanges, ItemInput,
+    ItemView, NoteInput, ReturnInput, ReviewInput,
 };
 
 use super::faults::Faults;
@@ -48,6 +48,31 @@ pub(crate) fn completion(request: wire::CompleteStageRequest) -> Checked<Complet
     let data = json::object("data", request.data)?;
     let stage = StageId(request.stage_id);
     Ok(CompleteInput { stage, data, note: request.note, etag: version(&request.etag) })
+}
+
+/// A yes at a stage of approval.
+pub(crate) fn yes(request: wire::ApproveStageRequest) -> DecideInput {
+    let wire::ApproveStageRequest { stage_id, content_hash: hash, note, etag, .. } = request;
+    DecideInput { stage: StageId(stage_id), hash, note, etag: version(&etag) }
+}
+
+/// A no at a stage of approval.
+pub(crate) fn no(request: wire::RejectStageRequest) -> DecideInput {
+    let wire::RejectStageRequest { stage_id, content_hash: hash, note, etag, .. } = request;
+    DecideInput { stage: StageId(stage_id), hash, note, etag: version(&etag) }
+}
+
+fn approval(view: ApprovalView) -> wire::ApprovalStatus {
+    let votes = view
+        .votes
+        .into_iter()
+        .map(|vote| wire::ApprovalVote { user: vote.user.to_string(), time: time(vote.time) });
+    wire::ApprovalStatus {
+        content_hash: view.hash,
+        quorum: int(view.quorum),
+        votes: votes.collect(),
+        expire_time: optional_time(view.expires_at),
+    }
 }
 
 /// What is said to a move.
@@ -149,7 +174,7 @@ pub(crate) fn item(view: ItemView) -> wire::WorkItem {
     let triggered_by = name(event.as_ref().map(|event| event.trigger));
     let agent_event = event.map(|event| shown_event(event, &view));
     let reference = view.reference();
-    let ItemView { item, stage_name, .. } = view;
+    let ItemView { item, stage_name, approval: status, .. } = view;
     let priority = match item.priority {
         Priority::Low => wire::Priority::Low,
         Priority::Normal => wire::Priority::Normal,
@@ -186,6 +211,8 @@ pub(crate) fn item(view: ItemView) -> wire::WorkItem {
         external_id: item.external_id.unwrap_or_default(),
         due_time: optional_time(item.due_at),
         blocked_by: item.blocked_by.iter().map(WorkItemId::to_string).collect(),
+        approval: status.map(approval),
+        stage_due_time: optional_time(item.stage_due_at),
         block_reason: item.block.map_or_else(String::new, |block| block.reason),
     }
 }
@@ -238,6 +265,9 @@ pub(crate) fn transition(moved: Transition) -> wire::Transition {
         "unblock" => Verb::Unblock,
         "fail" => Verb::Fail,
         "reopen" => Verb::Reopen,
+        "approve" => Verb::Approve,
+        "reject" => Verb::Reject,
+        "auto_advance" => Verb::AutoAdvance,
         _ => Verb::Unspecified,
     };
     wire::Transition {

@@ -34,7 +34,7 @@ macro_rules! verbs {
 verbs! {
     ClaimWorkItemRequest StartWorkItemRequest CompleteStageRequest CancelWorkItemRequest
     ReleaseWorkItemRequest BlockWorkItemRequest UnblockWorkItemRequest FailWorkItemRequest
-    ReopenWorkItemRequest ReturnWorkItemRequest
+    ReopenWorkItemRequest ReturnWorkItemRequest ApproveStageRequest RejectStageRequest
 }
 
 impl Rpc {

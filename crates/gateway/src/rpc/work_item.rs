@@ -6,6 +6,7 @@ use api::workflow::{
     AddCommentRequest, Comment, DeleteCommentRequest, ListCommentsRequest, ListCommentsResponse,
     UpdateCommentRequest,
 };
+use api::workflow::{ApproveStageRequest, RejectStageRequest};
 use api::workflow::{
     AssignWorkItemRequest, BlockWorkItemRequest, CancelWorkItemRequest, ClaimWorkItemRequest,
     CompleteStageRequest, CreateWorkItemRequest, ExplainWorkItemRequest, ExplainWorkItemResponse,
@@ -94,6 +95,34 @@ impl WorkItemService for Rpc {
             |given| Ok(scalar::version(&given.etag)),
             |items, by: Grant<ItemsEdit>, id, input, once| async move {
                 items.claim(&by, id, input, once.as_ref()).await
+            },
+        )
+        .await
+    }
+
+    async fn approve_stage(
+        &self,
+        request: Request<ApproveStageRequest>,
+    ) -> Result<Response<WorkItem>, Status> {
+        self.verb(
+            request,
+            |given| Ok(item::yes(given)),
+            |items, by: Grant<ItemsEdit>, id, input, once| async move {
+                items.approve(&by, id, input, once.as_ref()).await
+            },
+        )
+        .await
+    }
+
+    async fn reject_stage(
+        &self,
+        request: Request<RejectStageRequest>,
+    ) -> Result<Response<WorkItem>, Status> {
+        self.verb(
+            request,
+            |given| Ok(item::no(given)),
+            |items, by: Grant<ItemsEdit>, id, input, once| async move {
+                items.reject(&by, id, input, once.as_ref()).await
             },
         )
         .await

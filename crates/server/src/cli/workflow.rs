@@ -129,8 +129,8 @@ fn look_over(args: &ValidateArgs) -> anyhow::Result<ExitCode> {
     let text = text_of(&args.file)?;
     let nobody = UserId::generate();
     let judged = gateway::document::read(&text).and_then(|input| {
-        validate::settings(&input, workflow_core::model::Settings::default())?;
-        validate::workflow(&input, validate::Place::Template, nobody)
+        let (_, definition) = validate::workflow(&input, validate::Place::Template, nobody)?;
+        validate::settings(&input, &definition, workflow_core::model::Settings::default())
     });
     match judged {
         Ok(_) => say("valid")?,

@@ -21,15 +21,19 @@ macro_rules! reasons {
 const _: () = assert!(!REASONS.is_empty());
 
 reasons! {
+    "ALREADY_APPROVED" "FAILED_PRECONDITION" "the caller has approved the item as it is" "leave it to others";
     "ALREADY_CLAIMED" "FAILED_PRECONDITION" "somebody has claimed the item" "read it again";
     "ALREADY_MEMBER" "FAILED_PRECONDITION" "the user is in the team" "give a further role with AssignRole";
     "ALREADY_REVIEWED" "FAILED_PRECONDITION" "the recommendation has its verdict" "read the item again";
+    "APPROVAL_EXPIRED" "FAILED_PRECONDITION" "nobody let the item pass in time" "reject it, or name an escalation at its stage";
+    "APPROVAL_MISMATCH" "FAILED_PRECONDITION" "the item changed since it was read" "read it again, and decide about that";
     "ASSIGNEE_NOT_ALLOWED" "FAILED_PRECONDITION" "the person may not work on the item where it is" "give them a role, or name somebody else";
     "AUTO_APPLY_REFUSED" "run" "a guard of auto-apply said no; it is named" "let a person apply the change";
-    "AWAITS_REVIEW" "explanation" "the agent is done at its stage" "review what it recommends, and complete the stage";
+    "AWAITS_APPROVAL" "explanation" "the item waits for the word of those whom its stage names" "see the stage's approval";
     "AWAITS_QUEUE" "explanation" "the item waits in a queue for somebody who takes from there" "see the stage's assignment";
-    "AWAITS_TURN" "explanation" "nobody who takes turns could be given the item: any of them may claim it" "see the stage's assignment";
+    "AWAITS_REVIEW" "explanation" "the agent is done at its stage" "review what it recommends, and complete the stage";
     "AWAITS_ROLE" "explanation" "the item waits for somebody with its stage's role" "see the stage's assignment";
+    "AWAITS_TURN" "explanation" "nobody who takes turns could be given the item: any of them may claim it" "see the stage's assignment";
     "AWAITS_USER" "explanation" "the item waits for the person whom its stage names" "see the stage's assignment";
     "BRANCH_MOVED" "FAILED_PRECONDITION" "the mirror's branch is not where it was expected, or its files changed since" "look at the patch's branch";
     "CERTIFICATE_TAKEN" "FAILED_PRECONDITION" "another service account has the certificate_name" "see ListUsers";
@@ -48,9 +52,9 @@ reasons! {
     "EVENT_TYPE_NOT_SUPPORTED" "INVALID_ARGUMENT" "triggers cannot listen to this event" "see Trigger.event_type";
     "EXTERNAL_ID_TAKEN" "FAILED_PRECONDITION" "another item of the workflow has this external id; it is named" "use that item";
     "FENCE_LOST" "run" "another worker took the run over" "nothing: the run goes on there";
-    "FORM_INVALID" "INVALID_ARGUMENT" "the data does not fill in the form of its stage" "mend the fields that are named, as `data.<key>`";
     "FIELD_NOT_SUPPORTED" "INVALID_ARGUMENT" "a field that does not work yet is set" "leave it out";
     "FILTER_NOT_SUPPORTED" "INVALID_ARGUMENT" "`filter` and `order_by` do not work yet" "leave them empty";
+    "FORM_INVALID" "INVALID_ARGUMENT" "the data does not fill in the form of its stage" "mend the fields that are named, as `data.<key>`";
     "ILLEGAL_TRANSITION" "FAILED_PRECONDITION" "the item's state does not allow it" "read the item again";
     "INTERNAL" "INTERNAL" "a bug or a broken machine" "tell an operator the correlation id";
     "INVALID_ARGUMENT" "INVALID_ARGUMENT" "a field is wrong; BadRequest names it" "correct it";
@@ -69,6 +73,7 @@ reasons! {
     "MODEL_NOT_CONFIGURED" "FAILED_PRECONDITION" "a model is asked for and the server has no endpoint" "leave `model` empty";
     "MODEL_REFUSED" "FAILED_PRECONDITION" "the model endpoint refused the request" "look at key, model name and limits";
     "MODEL_UNAVAILABLE" "UNAVAILABLE" "the model endpoint does not answer" "try again";
+    "NOT_APPROVER" "FAILED_PRECONDITION" "the stage asks for the word of others, and of people" "ExplainWorkItem says whose";
     "NOT_ASSIGNEE" "FAILED_PRECONDITION" "the stage or the item is somebody else's" "ask the assignee";
     "NOT_AUTHOR" "FAILED_PRECONDITION" "somebody else wrote the comment" "ask its author";
     "NOT_FOUND" "NOT_FOUND" "the resource does not exist, or is not visible" "look at the name";
@@ -77,6 +82,7 @@ reasons! {
     "NO_REPOSITORY" "run" "the work item names no repository for the agent to read" "create it with one";
     "NO_ROUTE" "FAILED_PRECONDITION" "no route leads out of the stage" "publish the workflow again";
     "OVERLOADED" "RESOURCE_EXHAUSTED" "the server has all the calls it can take" "try again after the time in RetryInfo";
+    "OWN_WORK" "FAILED_PRECONDITION" "nobody decides about what they wrote, or started the agent for" "leave it to somebody else";
     "PATCH_DOES_NOT_APPLY" "INVALID_ARGUMENT" "not a diff, or the texts it expects are not there" "make it from the base again";
     "PATCH_EMPTY" "INVALID_ARGUMENT" "the patch changes nothing" "nothing is left to do";
     "PATCH_NOT_APPLIED" "FAILED_PRECONDITION" "the patch is not applied (any more)" "read the patch again";

@@ -37,6 +37,10 @@ pub mod work_item {
         pub block_reason: String,
         pub blocked_by: String,
         pub is_blocker: bool,
+        pub stage_due_at: Option<i64>,
+        pub overdue_at: Option<i64>,
+        pub authors: String,
+        pub votes: String,
     }
 
     #[derive(Copy, Clone, Debug, EnumIter, DeriveRelation)]

@@ -24,7 +24,7 @@ use crate::row::{
 };
 
 /// What a move is called; stored as text.
-const VERBS: [&str; 13] = [
+const VERBS: [&str; 16] = [
     "create",
     "claim",
     "start",
@@ -38,6 +38,9 @@ const VERBS: [&str; 13] = [
     "unblock",
     "fail",
     "reopen",
+    "approve",
+    "reject",
+    "auto_advance",
 ];
 
 pub(super) fn workflow(row: WorkflowRow, definitions: &Definitions) -> Result<Workflow> {
@@ -186,6 +189,9 @@ pub(super) fn item(row: ItemRow, definition: Arc<Definition>) -> Result<LockedIt
         block,
         blocked_by: from_json("blocked_by", &row.blocked_by)?,
         is_blocker: row.is_blocker,
+        stage_due_at: time(row.stage_due_at),
+        authors: from_json("authors", &row.authors)?,
+        votes: from_json("votes", &row.votes)?,
         live_run: live_run.map(RunId::from_uuid),
     };
     Ok(LockedItem { item, definition, workflow_name, item_key, pauses })
@@ -223,6 +229,10 @@ pub(super) fn item_row(item: &WorkItem) -> Result<work_item::Model> {
         block_reason: item.block.as_ref().map_or_else(String::new, |block| block.reason.clone()),
         blocked_by: to_json(&item.blocked_by)?,
         is_blocker: item.is_blocker,
+        stage_due_at: micros(item.stage_due_at),
+        overdue_at: micros(item.overdue_at()),
+        authors: to_json(&item.authors)?,
+        votes: to_json(&item.votes)?,
     })
 }
 

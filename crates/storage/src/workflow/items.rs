@@ -3,7 +3,7 @@
 use async_trait::async_trait;
 use permissions::Cleared;
 use primitives::{Tenant, UserId, WorkItemId, WorkflowId};
-use sea_orm::sea_query::Query;
+use sea_orm::sea_query::{Expr, Order, Query};
 use sea_orm::{ConnectionTrait, ExprTrait};
 use workflow_core::StoreError;
 use workflow_core::model::{StageId, WorkItem};
@@ -36,14 +36,32 @@ impl Tx {
 
     async fn visited(&self, tenant: Tenant, item: WorkItemId) -> Result<Vec<StageId>> {
         let select = Query::select()
-            .distinct()
             .expr(column("stage_visit", "stage_id"))
             .from("stage_visit")
             .and_where(owned("stage_visit", tenant))
             .and_where(column("stage_visit", "work_item_id").eq(item.as_uuid()))
+            .add_group_by([column("stage_visit", "stage_id")])
+            .order_by_expr(column("stage_visit", "entered_at").max(), Order::Desc)
             .to_owned();
         let rows = self.open.query_all(&select).await?;
         rows.into_iter().map(|row| Ok(StageId(row.try_get("", "stage_id")?))).collect()
+    }
+
+    async fn has_started_run(
+        &self,
+        tenant: Tenant,
+        item: WorkItemId,
+        user: UserId,
+    ) -> Result<bool> {
+        let select = Query::select()
+            .expr(Expr::val(1))
+            .from("agent_run")
+            .and_where(owned("agent_run", tenant))
+            .and_where(column("agent_run", "work_item_id").eq(item.as_uuid()))
+            .and_where(column("agent_run", "principal_id").eq(user.as_uuid()))
+            .limit(1)
+            .to_owned();
+        Ok(self.open.query_one(&select).await?.is_some())
     }
 
     async fn update_item(&self, item: &WorkItem) -> Result<()> {
@@ -55,6 +73,15 @@ impl Tx {
 impl ItemTx for Tx {
     async fn stages_visited(&mut self, tenant: Tenant, item: WorkItemId) -> Answer<Vec<StageId>> {
         Ok(self.visited(tenant, item).await?)
+    }
+
+    async fn started_run(
+        &mut self,
+        tenant: Tenant,
+        item: WorkItemId,
+        user: UserId,
+    ) -> Answer<bool> {
+        Ok(self.has_started_run(tenant, item, user).await?)
     }
 
     async fn in_hand(

@@ -98,8 +98,8 @@ fn queue_page(
         .to_owned()
 }
 
-/// When an item is due; one that never is comes after all others.
-const DUE: &str = "coalesce(work_item.due_at, 1152921504606846975)";
+/// When an item is late; one that never is comes after all others.
+const DUE: &str = "coalesce(work_item.overdue_at, 1152921504606846975)";
 
 fn held_page(scope: &Scope, request: PageRequest) -> SelectStatement {
     let mut select = query::items(scope);
@@ -126,8 +126,8 @@ fn overdue_page(scope: &Scope, now: Timestamp, request: PageRequest) -> SelectSt
     let mut select = query::items(scope);
     select
         .and_where(column(TABLE, "closed_at").is_null())
-        .and_where(column(TABLE, "due_at").lt(now.as_micros()));
-    page(&mut select, TABLE, "due_at", Direction::OldestFirst, request);
+        .and_where(column(TABLE, "overdue_at").lt(now.as_micros()));
+    page(&mut select, TABLE, "overdue_at", Direction::OldestFirst, request);
     select
 }
 
@@ -185,7 +185,7 @@ impl Storage {
         let read = self.read(scope).await?;
         let rows = read.rows().query_all(&held_page(scope, request)).await?;
         let place = |row: &LockedItem| {
-            let due = row.item.due_at.map_or(LAST_TIME, Timestamp::as_micros);
+            let due = row.item.overdue_at().map_or(LAST_TIME, Timestamp::as_micros);
             PageAfter { key: ranked(row.item.priority, due), id: row.item.id.as_uuid() }
         };
         self.items_of(&read, scope, &rows, request.size, place).await
@@ -200,7 +200,7 @@ impl Storage {
         let read = self.read(scope).await?;
         let rows = read.rows().query_all(&overdue_page(scope, now, request)).await?;
         let place = |row: &LockedItem| {
-            let key = row.item.due_at.map_or(i64::MAX, Timestamp::as_micros);
+            let key = row.item.overdue_at().map_or(i64::MAX, Timestamp::as_micros);
             PageAfter { key, id: row.item.id.as_uuid() }
         };
         self.items_of(&read, scope, &rows, request.size, place).await

@@ -94,6 +94,10 @@ pub(super) fn item_update(item: &WorkItem) -> Result<UpdateStatement> {
         ("blocked_from", row.blocked_from.into()),
         ("block_reason", row.block_reason.into()),
         ("blocked_by", row.blocked_by.into()),
+        ("stage_due_at", row.stage_due_at.into()),
+        ("overdue_at", row.overdue_at.into()),
+        ("authors", row.authors.into()),
+        ("votes", row.votes.into()),
     ]);
     Ok(update)
 }

@@ -39,7 +39,8 @@ pub async fn the_last_turn_is_known_and_turns_wait_for_each_other(stand: Stand) 
     drop(tx);
 
     // Alice and bob take turns, each of many at once by what he sees.
-    let alices = changed(&stand, stand.alice, item.id, |item| item.assignee = Some(stand.alice)).await;
+    let alices =
+        changed(&stand, stand.alice, item.id, |item| item.assignee = Some(stand.alice)).await;
     let one = async || {
         let mut tx = stand.workflow_tx().await;
         let last = tx.turns(tenant, workflow.id, &stage).await.unwrap().last;

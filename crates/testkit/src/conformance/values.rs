@@ -14,9 +14,9 @@ use primitives::{
 };
 use serde_json::json;
 use workflow_core::model::{
-    AgentOutput, Assignment, Definition, ItemState, Priority, Recommendation, RecommendedFile,
-    RecommendedStep, Settings, Stage, StageId, StageRoute, StageType, Transition, Trigger, Verdict,
-    Visit, WorkItem, Workflow,
+    AgentOutput, Approval, Approvers, Assignment, Definition, ItemState, Priority, Recommendation,
+    RecommendedFile, RecommendedStep, Settings, Stage, StageId, StageRoute, StageType, Transition,
+    Trigger, Verdict, Visit, WorkItem, Workflow,
 };
 
 /// Seconds after a fixed start.
@@ -242,6 +242,15 @@ fn stage(id: &str, kind: StageType, next: Option<&str>, person: UserId) -> Stage
         wip_limit: 0,
         wip_limit_per_person: 0,
         form: None,
+        sla_minutes: 90,
+        approval: Some(Approval {
+            quorum: 2,
+            approvers: Approvers { roles: vec!["lead".into()], users: vec![person] },
+            expires_after: 60,
+            escalation: Some(Approvers { roles: vec!["admin".into()], users: Vec::new() }),
+            reject_to: next.map(|id| StageId(id.into())),
+        }),
+        auto_advance: kind.runs_agent().then(|| "run.risks == 0".into()),
     }
 }
 
@@ -275,6 +284,9 @@ pub fn item(workflow: &Workflow, creator: UserId) -> WorkItem {
         due_at: None,
         block: None,
         blocked_by: Vec::new(),
+        stage_due_at: Some(at(5_400)),
+        authors: Vec::new(),
+        votes: Vec::new(),
         is_blocker: false,
         live_run: None,
     }

@@ -2,7 +2,7 @@
 
 use primitives::WorkItemId;
 use workflow_core::StoreError;
-use workflow_core::model::{ItemState, StageId, WorkItem};
+use workflow_core::model::{ItemState, StageId, Vote, WorkItem};
 use workflow_core::store::InHand;
 
 use super::values;
@@ -14,9 +14,12 @@ pub async fn what_an_item_says_is_saved_at_its_version(stand: Stand) {
     let workflow = workflow(&stand).await;
     let item = values::item(&workflow, stand.alice);
     insert(&stand, &item).await;
+    let vote = Vote { user: stand.bob, hash: "0f".into(), time: item.created_at };
     let said = changed(&stand, stand.alice, item.id, |item| {
         item.title = "Another".into();
         item.external_id = Some("X-1".into());
+        item.authors = vec![stand.bob];
+        item.votes = vec![vote.clone()];
     })
     .await;
     let mut tx = stand.workflow_tx().await;
@@ -27,6 +30,9 @@ pub async fn what_an_item_says_is_saved_at_its_version(stand: Stand) {
     let found = tx.item_by_external_id(item.tenant, workflow.id, "X-1").await.unwrap();
     assert_eq!(found, Some(item.id));
     assert_eq!(tx.item_by_external_id(item.tenant, workflow.id, "X-2").await.unwrap(), None);
+    let kept = changed(&stand, stand.alice, item.id, |_| ()).await;
+    assert_eq!((&kept.authors[..], &kept.votes[..]), (&[stand.bob][..], &[vote][..]));
+    assert_eq!(kept.stage_due_at, item.stage_due_at);
     let visited = tx.stages_visited(item.tenant, item.id).await.unwrap();
     assert_eq!(visited, [item.stage]);
 }
@@ -83,4 +89,19 @@ pub async fn what_is_in_hand_is_counted(stand: Stand) {
     let elsewhere = StageId("elsewhere".into());
     let held = tx.in_hand(workflow.tenant, workflow.id, &elsewhere, stand.alice).await.unwrap();
     assert_eq!(held, InHand::default());
+}
+
+/// Who started a run for an item is known, whatever became of the run.
+pub async fn who_started_a_run_is_known(stand: Stand) {
+    let workflow = workflow(&stand).await;
+    let item = values::item(&workflow, stand.alice);
+    insert(&stand, &item).await;
+    let order = values::order(&item);
+    let mut tx = stand.workflow_tx().await;
+    assert!(!tx.started_run(item.tenant, item.id, stand.alice).await.unwrap());
+    tx.order_run(&order).await.unwrap();
+    tx.stop_runs(item.id).await.unwrap();
+    assert!(tx.started_run(item.tenant, item.id, stand.alice).await.unwrap());
+    assert!(!tx.started_run(item.tenant, item.id, stand.bob).await.unwrap());
+    assert!(!tx.started_run(item.tenant, WorkItemId::generate(), stand.alice).await.unwrap());
 }

@@ -44,6 +44,7 @@ pub use self::probe::{Probe, Recorded};
 pub use self::raw::RawCodec;
 pub use self::refusal::{Refusal, Refused, refused};
 pub use self::repo::Repo;
+pub use self::verbs::content_hash;
 pub use self::wait::eventually;
 
 use self::child::ServerProcess;

@@ -15,6 +15,11 @@ pub fn assist(id: &str) -> Stage {
     stage(id, StageType::AgentAssist)
 }
 
+/// A stage at which others decide: one of them, unless said otherwise.
+pub fn approval(id: &str) -> Stage {
+    stage(id, StageType::Approval)
+}
+
 /// A stage of any type, named like its id.
 pub fn stage(id: &str, kind: StageType) -> Stage {
     Stage {

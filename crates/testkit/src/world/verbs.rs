@@ -1,6 +1,7 @@
 //! What people do to workflows and items.
 
 use api::agent::Run;
+use api::workflow::{ApproveStageRequest, Because, ExplainWorkItemRequest, RejectStageRequest};
 use api::workflow::{
     AssignWorkItemRequest, BlockWorkItemRequest, CancelWorkItemRequest, ClaimWorkItemRequest,
     CompleteStageRequest, CreateWorkItemRequest, CreateWorkflowRequest, FailWorkItemRequest,
@@ -167,6 +168,40 @@ impl Person {
         self.items().update_work_item(request).await.map(Response::into_inner)
     }
 
+    /// Why an item is where it is.
+    ///
+    /// # Panics
+    ///
+    /// When the person does not see it.
+    pub async fn explains(&self, name: &str) -> Vec<Because> {
+        let request = ExplainWorkItemRequest { name: name.to_owned() };
+        let known = self.items().explain_work_item(request).await;
+        known.expect("an explanation").into_inner().because
+    }
+
+    /// Lets an item pass as it was last seen.
+    pub async fn approves(&self, item: &WorkItem) -> Answer<WorkItem> {
+        let request = ApproveStageRequest {
+            name: item.name.clone(),
+            stage_id: item.stage_id.clone(),
+            content_hash: content_hash(item),
+            ..Default::default()
+        };
+        self.items().approve_stage(request).await.map(Response::into_inner)
+    }
+
+    /// Sends an item back as it was last seen.
+    pub async fn rejects(&self, item: &WorkItem, note: &str) -> Answer<WorkItem> {
+        let request = RejectStageRequest {
+            name: item.name.clone(),
+            stage_id: item.stage_id.clone(),
+            content_hash: content_hash(item),
+            note: note.to_owned(),
+            ..Default::default()
+        };
+        self.items().reject_stage(request).await.map(Response::into_inner)
+    }
+
     /// Gives a verdict on the recommendation that `item` shows.
     pub async fn reviews(&self, item: &WorkItem, verdict: Verdict) -> Answer<WorkItem> {
         let shown = item.recommendation.as_ref();
@@ -226,4 +261,9 @@ impl Person {
         })
         .await
     }
+}
+
+/// What an approval is bound to; empty where nothing is to be approved.
+pub fn content_hash(item: &WorkItem) -> String {
+    item.approval.as_ref().map(|approval| approval.content_hash.clone()).unwrap_or_default()
 }

@@ -1,14 +1,16 @@
 //! An item came to an agent stage: plan, show the plan on the item, perhaps auto-apply.
 //!
 //! Effects in order, each repeatable: plan stored with the run, recommendation on the item,
-//! auto-apply (engine, guards, commit), its result on the item, the run's end with its
-//! events. A crash between any two is gone on from by the next attempt.
+//! auto-apply (engine, guards, commit), its result on the item, the stage completed by it where
+//! that is asked for, the run's end with its events. A crash between any two is gone on from by the next attempt.
 
 use agent_core::AgentError;
 use agent_core::model::{Plan, Run, RunProblem};
 use agent_core::plan::{PlanningTask, StageFlavour};
 use agent_core::service::{AssistEnd, AutoApplied, AutoApply, Checkpoint, StageTask};
-use permissions::CodeUse;
+use permissions::{CodeUse, ItemsEdit};
+use workflow_core::WorkflowError;
+use workflow_core::model::condition::RunFacts;
 use workflow_core::model::{AutoApplyResult, RecommendedFile, RecommendedStep, StageType};
 use workflow_core::service::{AssistBrief, AssistRun, Reported, RunResult};
 
@@ -23,10 +25,13 @@ impl Worker {
         };
         let grant = self.grant_of::<CodeUse>(&run)?;
         let brief = self.parts.items.assist_brief(&grant, &item).await.map_err(of_workflow)?;
-        if !brief.still_here {
+        if !brief.still_here && !brief.was_recorded {
             return self.superseded(run).await;
         }
         let plan = self.parts.runner.plan_for_stage(&grant, &mut run, &task(&brief)).await?;
+        if brief.was_recorded {
+            return self.recorded(run, &plan, None).await;
+        }
         let shown = self.parts.items.record_recommendation(&grant, &item, result(&plan)).await;
         if shown.map_err(of_workflow)? == Reported::Superseded {
             return self.superseded(run).await;
@@ -38,10 +43,52 @@ impl Worker {
                 Some(self.auto_apply(&mut run, &item, &plan, &auto).await?)
             }
         };
+        let facts = RunFacts {
+            succeeded: true,
+            steps: plan.steps.len(),
+            risks: plan.risks.len(),
+            requires_confirmation: plan.requires_confirmation,
+            estimated_minutes: plan.estimated_minutes.into(),
+            applied: applied.as_ref().is_some_and(|applied| applied.success),
+        };
+        self.advance(&run, &item, &facts).await?;
+        self.recorded(run, &plan, applied).await
+    }
+
+    async fn recorded(
+        &self,
+        run: Run,
+        plan: &Plan,
+        applied: Option<AutoApplied>,
+    ) -> Result<(), AgentError> {
         let end = AssistEnd::Recorded(applied.map(Box::new));
-        self.parts.runner.finish_assist(run, Some(&plan), end).await?;
+        self.parts.runner.finish_assist(run, Some(plan), end).await?;
         self.parts.observer.assist_ended("success");
         Ok(())
+    }
+
+    /// Lets the result complete the stage, where that is asked for. What people may not do now
+    /// is left to people.
+    async fn advance(
+        &self,
+        run: &Run,
+        item: &AssistRun,
+        facts: &RunFacts,
+    ) -> Result<(), AgentError> {
+        let Ok(grant) = self.grant_of::<ItemsEdit>(run) else { return Ok(()) };
+        match self.parts.items.auto_advance(&grant, item, facts).await {
+            Ok(_) => Ok(()),
+            Err(
+                refused @ (WorkflowError::Denied(_)
+                | WorkflowError::NotFound(_)
+                | WorkflowError::IllegalTransition(_)
+                | WorkflowError::WrongState { .. }),
+            ) => {
+                tracing::info!(run.id = %run.id, reason = %refused, "not advanced");
+                Ok(())
+            }
+            Err(other) => Err(of_workflow(other)),
+        }
     }
 
     async fn auto_apply(
@@ -74,6 +121,9 @@ impl Worker {
         problem: RunProblem,
     ) -> Result<(), AgentError> {
         self.show_failure(&run, &problem).await?;
+        if let Some(item) = about(&run) {
+            self.advance(&run, &item, &FAILED).await?;
+        }
         self.parts.runner.finish_assist(run.clone(), None, AssistEnd::Failed(problem)).await?;
         self.parts.runs.settle_ended(&run).await?;
         self.parts.observer.assist_ended("failed");
@@ -93,6 +143,15 @@ impl Worker {
         shown.map_err(of_workflow).map(drop)
     }
 }
+
+const FAILED: RunFacts = RunFacts {
+    succeeded: false,
+    steps: 0,
+    risks: 0,
+    requires_confirmation: false,
+    estimated_minutes: 0,
+    applied: false,
+};
 
 fn task(brief: &AssistBrief) -> StageTask {
     let flavour = match brief.stage_type {

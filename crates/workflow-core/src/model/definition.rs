@@ -4,7 +4,7 @@ use events::EventType;
 use primitives::{TriggerId, UserId};
 use serde::{Deserialize, Serialize};
 
-use super::{Form, Parameter};
+use super::{Approval, Form, Parameter};
 
 /// Identifies a stage within its workflow: `[A-Za-z0-9_-]{1,64}`.
 #[derive(Clone, Debug, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
@@ -46,13 +46,22 @@ impl StageType {
     pub const fn runs_agent(self) -> bool {
         matches!(
             self,
-            Self::AgentAssist | Self::CodeReview | Self::TestEnrichment | Self::DocUpdate
+            Self::AgentAssist
+                | Self::CodeReview
+                | Self::TestEnrichment
+                | Self::DocUpdate
+                | Self::Hybrid
         )
+    }
+
+    /// The agent's alone: whoever has the permission completes it, without a claim.
+    pub const fn is_agents(self) -> bool {
+        self.runs_agent() && !matches!(self, Self::Hybrid)
     }
 
     /// Whether this version can publish it.
     pub const fn supported(self) -> bool {
-        matches!(self, Self::Human) || self.runs_agent()
+        !matches!(self, Self::Automation | Self::Ai)
     }
 }
 
@@ -160,6 +169,16 @@ pub struct Stage {
     /// What must be filled in before it is completed.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub form: Option<Form>,
+    /// Minutes that an item should stay here at most; 0 is no limit.
+    #[serde(default)]
+    pub sla_minutes: u32,
+    /// Set exactly at an APPROVAL stage.
+    #[serde(default)]
+    pub approval: Option<Approval>,
+    /// CEL over the item and the result of its run: the stage is completed without a person
+    /// when it holds. Only where the agent runs.
+    #[serde(default)]
+    pub auto_advance: Option<String>,
 }
 
 /// What makes an event create an item.

@@ -33,7 +33,7 @@ pub struct WorkflowInput {
     pub triggers: Vec<TriggerInput>,
     /// `None`: people may make items.
     pub allow_manual_creation: Option<bool>,
-    /// Refused.
+    /// The first stage must be one of approval.
     #[serde(skip_serializing_if = "is_default")]
     pub require_approval_to_start: bool,
 }
@@ -57,7 +57,7 @@ pub struct StageInput {
     #[serde(rename = "type")]
     pub kind: Option<StageType>,
     pub assignment: AssignmentInput,
-    /// Anything but 0 is refused.
+    /// 0 is no limit.
     #[serde(skip_serializing_if = "is_default")]
     pub sla_minutes: i32,
     /// Empty: the item is finished here.
@@ -81,6 +81,29 @@ pub struct StageInput {
     pub wip_limit_per_person: i32,
     #[serde(skip_serializing_if = "is_default")]
     pub form: Option<Form>,
+    #[serde(skip_serializing_if = "is_default")]
+    pub approval: Option<ApprovalInput>,
+    /// Empty: people complete it.
+    #[serde(skip_serializing_if = "is_default")]
+    pub auto_advance: String,
+}
+
+/// Who decides at an APPROVAL stage, as asked for.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Deserialize, Serialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct ApprovalInput {
+    /// 0 is 1.
+    pub quorum: i32,
+    pub roles: Vec<String>,
+    /// `users/{uuid}`.
+    pub users: Vec<String>,
+    /// 0 is no end.
+    pub expire_minutes: i32,
+    pub escalation_roles: Vec<String>,
+    /// `users/{uuid}`.
+    pub escalation_users: Vec<String>,
+    /// Empty: where the item came from.
+    pub reject_stage: String,
 }
 
 /// Who may claim, as asked for.

@@ -11,7 +11,7 @@ use primitives::{
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
 
-use super::{Definition, ItemState, Pauses, StageId};
+use super::{Definition, ItemState, Pauses, StageId, Vote};
 
 /// Free data of an item: a JSON object within limits.
 pub type Data = Map<String, Value>;
@@ -114,6 +114,15 @@ pub struct WorkItem {
     /// Items that must be over before this one can be worked on.
     #[serde(default)]
     pub blocked_by: Vec<WorkItemId>,
+    /// When it should leave its stage.
+    #[serde(default)]
+    pub stage_due_at: Option<Timestamp>,
+    /// Who, beside its creator, wrote what it says.
+    #[serde(default)]
+    pub authors: Vec<UserId>,
+    /// Who let it pass in this stay; those whose hash is not the item's do not count.
+    #[serde(default)]
+    pub votes: Vec<Vote>,
     /// Others may wait for it. Read with the item, never saved with it.
     #[serde(default)]
     pub is_blocker: bool,
@@ -150,6 +159,13 @@ pub struct LockedItem {
 impl Tenanted for LockedItem {
     fn tenant(&self) -> Tenant {
         self.item.tenant
+    }
+}
+
+impl WorkItem {
+    /// When it is late: by its own date or its stage's, whichever comes first.
+    pub fn overdue_at(&self) -> Option<Timestamp> {
+        self.due_at.into_iter().chain(self.stage_due_at).min()
     }
 }
 

@@ -1,6 +1,7 @@
 //! What workflows and items are, without I/O.
 
 mod analytics;
+mod approval;
 mod change;
 mod comment;
 pub mod condition;
@@ -26,6 +27,7 @@ mod workflow;
 pub use analytics::{
     DayFigures, FiguresInput, Lengths, Period, StageFigures, Wanted, WorkflowFigures,
 };
+pub use approval::{Approval, Approvers, DecideInput, Vote, holds_role};
 pub use change::{Change, Move};
 pub use comment::{Comment, CommentChange};
 pub use days::{Days, Offset};
@@ -34,8 +36,9 @@ pub use definition::{
 };
 pub use form::{FieldOption, FieldType, Form, FormField};
 pub use input::{
-    AssignmentInput, CompleteInput, Etag, QueueInput, RotaInput, InstantiateInput, ItemChanges, ItemInput, NoteInput,
-    ReturnInput, ReviewInput, RouteInput, StageInput, TriggerInput, WorkflowInput,
+    ApprovalInput, AssignmentInput, CompleteInput, Etag, InstantiateInput, ItemChanges, ItemInput,
+    NoteInput, QueueInput, ReturnInput, ReviewInput, RotaInput, RouteInput, StageInput,
+    TriggerInput, WorkflowInput,
 };
 pub use item::{
     Block, Data, ItemMove, LockedItem, Priority, ReservedKey, Transition, Visit, VisitEnd,
@@ -51,6 +54,6 @@ pub use recommendation::{
 pub use revision::{Changes, Revision, StageChange};
 pub use rota::next_in_turn;
 pub use settings::{Origin, Pauses, Settings};
-pub use state::{Effect, IllegalTransition, ItemEvent, ItemState, Step};
+pub use state::{Effect, IllegalTransition, ItemEvent, ItemState, Onward, Step};
 pub use update::{Part, UpdateInput};
 pub use workflow::{Firing, FiringOutcome, TemplateSource, TriggerMatch, Workflow};

@@ -70,7 +70,10 @@ pub fn bounded_auto_apply(result: AutoApplyResult) -> AutoApplyResult {
 /// SHA-256 in hex of everything that is proposed.
 pub fn hash(result: &RunResult) -> String {
     // A plain struct of texts and numbers always has a JSON form.
-    let bytes = serde_json::to_vec(result).unwrap_or_default();
+    sha256_hex(&serde_json::to_vec(result).unwrap_or_default())
+}
+
+pub(super) fn sha256_hex(bytes: &[u8]) -> String {
     let mut hex = String::with_capacity(64);
     for byte in Sha256::digest(bytes) {
         let digits = [byte >> 4, byte & 15].map(|digit| char::from_digit(digit.into(), 16));

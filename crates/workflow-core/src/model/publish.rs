@@ -4,8 +4,9 @@ use primitives::UserId;
 use serde_json::Value;
 
 use super::{
-    AgentOutput, Assignment, AssignmentInput, Definition, Etag, ParameterType, QueueInput, Rota,
-    RotaInput, RouteInput, Stage, StageInput, TriggerInput, Workflow, WorkflowInput,
+    AgentOutput, Approval, ApprovalInput, Assignment, AssignmentInput, Definition, Etag,
+    ParameterType, QueueInput, Rota, RotaInput, RouteInput, Stage, StageInput, TriggerInput,
+    Workflow, WorkflowInput,
 };
 
 /// A parameter as asked for.
@@ -82,6 +83,9 @@ impl StageInput {
             wip_limit,
             wip_limit_per_person,
             form,
+            sla_minutes,
+            approval,
+            auto_advance,
         } = stage.clone();
         let limit = |limit: u32| i32::try_from(limit).unwrap_or(i32::MAX);
         let assignment = match assignment {
@@ -104,7 +108,7 @@ impl StageInput {
             description,
             kind: Some(kind),
             assignment,
-            sla_minutes: 0,
+            sla_minutes: limit(sla_minutes),
             routes: routes.collect(),
             agent_prompt,
             agent_target_path,
@@ -114,6 +118,26 @@ impl StageInput {
             wip_limit: limit(wip_limit),
             wip_limit_per_person: limit(wip_limit_per_person),
             form,
+            approval: approval.map(ApprovalInput::of),
+            auto_advance: auto_advance.unwrap_or_default(),
+        }
+    }
+}
+
+impl ApprovalInput {
+    fn of(approval: Approval) -> Self {
+        let Approval { quorum, approvers, expires_after, escalation, reject_to } = approval;
+        let number = |number: u32| i32::try_from(number).unwrap_or(i32::MAX);
+        let names = |users: &[primitives::UserId]| users.iter().map(ToString::to_string).collect();
+        let escalation = escalation.unwrap_or_default();
+        Self {
+            quorum: number(quorum),
+            users: names(&approvers.users),
+            roles: approvers.roles,
+            expire_minutes: number(expires_after),
+            escalation_users: names(&escalation.users),
+            escalation_roles: escalation.roles,
+            reject_stage: reject_to.map(|stage| stage.0).unwrap_or_default(),
         }
     }
 }

@@ -115,6 +115,9 @@ fn fields(older: &Stage, newer: &Stage) -> Vec<&'static str> {
         wip_limit,
         wip_limit_per_person,
         form,
+        sla_minutes,
+        approval,
+        auto_advance,
     } = older;
     let compared = [
         ("display_name", *display_name == newer.display_name),
@@ -125,12 +128,13 @@ fn fields(older: &Stage, newer: &Stage) -> Vec<&'static str> {
         ("agent_target_path", *agent_target_path == newer.agent_target_path),
         ("agent_model_hint", *agent_model_hint == newer.agent_model_hint),
         ("agent_output", *agent_output == newer.agent_output),
-        ("wip_limit", *wip_limit == newer.wip_limit),
-        ("wip_limit_per_person", *wip_limit_per_person == newer.wip_limit_per_person),
         ("form", *form == newer.form),
         ("agent_auto_apply", *auto_apply_set_by == newer.auto_apply_set_by),
         ("wip_limit", *wip_limit == newer.wip_limit),
         ("wip_limit_per_person", *wip_limit_per_person == newer.wip_limit_per_person),
+        ("sla_minutes", *sla_minutes == newer.sla_minutes),
+        ("approval", *approval == newer.approval),
+        ("auto_advance", *auto_advance == newer.auto_advance),
     ];
     compared.into_iter().filter(|(_, same)| !same).map(|(name, _)| name).collect()
 }
@@ -163,6 +167,9 @@ mod tests {
             wip_limit: 0,
             wip_limit_per_person: 0,
             form: None,
+            sla_minutes: 0,
+            approval: None,
+            auto_advance: None,
         }
     }
 

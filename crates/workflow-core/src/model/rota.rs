@@ -57,6 +57,9 @@ mod tests {
             wip_limit,
             wip_limit_per_person,
             form: None,
+            sla_minutes: 0,
+            approval: None,
+            auto_advance: None,
         }
     }
 

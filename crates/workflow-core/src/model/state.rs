@@ -55,6 +55,17 @@ impl ItemState {
     }
 }
 
+/// Where a decision leads.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Onward {
+    /// It is not taken yet.
+    Stay,
+    /// To a stage; `to_agent` tells its kind.
+    Stage { to_agent: bool },
+    /// Out of the workflow.
+    End,
+}
+
 /// What can happen to an item. `agent_stage` tells the kind of the stage it is at,
 /// `to_agent` that of the stage it comes to.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -96,6 +107,12 @@ pub enum ItemEvent {
     },
     /// Its assignee is gone: it is nobody's.
     LoseAssignee,
+    /// Somebody lets it pass; only the last of them moves it.
+    Approve(Onward),
+    /// Somebody does not let it pass.
+    Reject(Onward),
+    /// The result of its run completes its stage.
+    Advance(Onward),
 }
 
 /// What the caller must do with the move.
@@ -144,6 +161,9 @@ impl ItemEvent {
             Self::Unblock { .. } => "unblock",
             Self::Fail => "fail",
             Self::Reopen { .. } => "reopen",
+            Self::Approve(_) => "approve",
+            Self::Reject(_) => "reject",
+            Self::Advance(_) => "auto_advance",
         }
     }
 }
@@ -160,12 +180,25 @@ impl ItemState {
             (Claimed, On::Start) => (InProgress, vec![]),
 
             (Claimed | InProgress, On::CompleteStage { to_agent, .. })
-            | (Pending, On::CompleteStage { agent_stage: true, to_agent }) => {
+            | (
+                Pending,
+                On::CompleteStage { agent_stage: true, to_agent }
+                | On::Approve(Onward::Stage { to_agent })
+                | On::Advance(Onward::Stage { to_agent }),
+            ) => {
                 let order = to_agent.then_some(OrderRun);
                 (Pending, [CompleteVisit, EnterStage].into_iter().chain(order).collect())
             }
             (Claimed | InProgress, On::Finish { .. })
-            | (Pending, On::Finish { agent_stage: true }) => (Completed, vec![CompleteVisit]),
+            | (
+                Pending,
+                On::Finish { agent_stage: true }
+                | On::Approve(Onward::End)
+                | On::Advance(Onward::End),
+            ) => (Completed, vec![CompleteVisit]),
+            (Pending, On::Approve(Onward::Stay)) => (Pending, vec![]),
+            // Turned away at the beginning, there is nowhere to go back to.
+            (Pending, On::Reject(Onward::End)) => (Cancelled, vec![LeaveVisit]),
 
             (Pending | Claimed | InProgress, On::RerunAgent { agent_stage: true }) => {
                 (self, vec![OrderRun])
@@ -177,7 +210,10 @@ impl ItemState {
                 (Failed, vec![LeaveVisit, StopRun])
             }
             (Claimed | InProgress | Blocked, On::Return { to_agent, .. })
-            | (Pending, On::Return { agent_stage: true, to_agent }) => {
+            | (
+                Pending,
+                On::Return { agent_stage: true, to_agent } | On::Reject(Onward::Stage { to_agent }),
+            ) => {
                 let order = to_agent.then_some(OrderRun);
                 (Pending, [LeaveVisit, EnterStage].into_iter().chain(order).collect())
             }
@@ -203,8 +239,11 @@ impl ItemState {
                 | On::Release
                 | On::Return { agent_stage: false, .. }
                 | On::CompleteStage { agent_stage: false, .. }
-                | On::Finish { agent_stage: false },
+                | On::Finish { agent_stage: false }
+                | On::Reject(Onward::Stay)
+                | On::Advance(Onward::Stay),
             )
+            | (Claimed | InProgress | Blocked, On::Approve(_) | On::Reject(_) | On::Advance(_))
             | (
                 Blocked,
                 On::CompleteStage { .. }
@@ -258,6 +297,16 @@ mod tests {
             events.push((name, ItemEvent::Unblock { before }));
         }
         events.push(("fail".into(), ItemEvent::Fail));
+        for (to, onward) in [
+            ("stay", Onward::Stay),
+            ("human", Onward::Stage { to_agent: false }),
+            ("agent", Onward::Stage { to_agent: true }),
+            ("end", Onward::End),
+        ] {
+            events.push((format!("approve -> {to}"), ItemEvent::Approve(onward)));
+            events.push((format!("reject -> {to}"), ItemEvent::Reject(onward)));
+            events.push((format!("advance -> {to}"), ItemEvent::Advance(onward)));
+        }
         for (to, to_agent) in [("human", false), ("agent", true)] {
             events.push((format!("reopen at {to}"), ItemEvent::Reopen { to_agent }));
             for (at, agent_stage) in [("human", false), ("agent", true)] {

@@ -35,8 +35,10 @@ impl Items {
         run: &AssistRun,
     ) -> Result<AssistBrief, WorkflowError> {
         let (mut tx, row) = self.hold(grant, run.item).await?;
-        let brief = brief(&row, run)?;
+        let mut brief = brief(&row, run)?;
         if !brief.still_here {
+            let newest = tx.newest_recommendation(run.item).await?;
+            brief.was_recorded = newest.is_some_and(|newest| newest.run == run.run);
             return Ok(brief);
         }
         let now = self.clock.now();
@@ -222,6 +224,7 @@ fn brief(row: &LockedItem, run: &AssistRun) -> Result<AssistBrief, WorkflowError
     let item = &row.item;
     Ok(AssistBrief {
         still_here: still_here(row, run),
+        was_recorded: false,
         tenant: item.tenant,
         workflow: item.workflow,
         workflow_name: row.workflow_name.clone(),

@@ -11,7 +11,7 @@ use super::pauses::refuse_work;
 use super::waiting::{full, listed};
 use super::{ItemView, Items};
 use crate::WorkflowError;
-use crate::model::{Assignment, ItemState, LockedItem};
+use crate::model::{Approval, Approvers, Assignment, ItemState, LockedItem, Stage, WorkItem};
 
 /// One thing that an item waits for, or that can be done about it.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -80,7 +80,8 @@ impl Items {
             free = false;
             because.insert(0, paused);
         }
-        let may_claim = free && edits.is_some_and(|edits| may_claim(&edits, &row, stage));
+        let claims = free && stage.approval.is_none();
+        let may_claim = claims && edits.is_some_and(|edits| may_claim(&edits, &row, stage));
         let item = ItemView::of(row.into_inner());
         Ok(Explanation { item, because, may_claim })
     }
@@ -111,9 +112,9 @@ fn standing(row: &LockedItem, now: Timestamp) -> Result<Vec<Because>, WorkflowEr
         ItemState::InProgress => {
             because.push(simple("IN_PROGRESS", "its assignee is at work on it"));
         }
-        ItemState::Pending => because.push(pending(row, stage)),
+        ItemState::Pending => because.push(pending(row, stage, now)),
     }
-    if item.due_at.is_some_and(|due| due < now) {
+    if item.overdue_at().is_some_and(|due| due < now) {
         because.push(simple("OVERDUE", "it should have been done by now"));
     }
     Ok(because)
@@ -128,12 +129,15 @@ fn paused(row: &LockedItem) -> Option<Because> {
     Some(simple(refused.reason(), refused.to_string()))
 }
 
-fn pending(row: &LockedItem, stage: &crate::model::Stage) -> Because {
+fn pending(row: &LockedItem, stage: &Stage, now: Timestamp) -> Because {
     let item = &row.item;
     if item.live_run.is_some() {
         return simple("RUN_IN_PROGRESS", "the agent is at work at its stage, or will be next");
     }
-    if stage.kind.runs_agent() {
+    if let Some(approval) = &stage.approval {
+        return decision(item, approval, now);
+    }
+    if stage.kind.is_agents() {
         let failed = item.data.contains_key("agent_recommendation_error");
         let (code, message) = if failed {
             ("RUN_FAILED", "the agent brought nothing: run it again, or complete the stage")
@@ -155,4 +159,28 @@ fn pending(row: &LockedItem, stage: &crate::model::Stage) -> Because {
             simple("AWAITS_TURN", "it waits for one of those who take turns at its stage")
         }
     }
+}
+
+/// Whose word it waits for.
+fn decision(item: &WorkItem, approval: &Approval, now: Timestamp) -> Because {
+    let hash = item.content_hash();
+    let (votes, quorum) = (item.votes_for(&hash).count(), approval.quorum);
+    match approval.deciders(item, now) {
+        None => simple(
+            "APPROVAL_EXPIRED",
+            format!("it has {votes} of {quorum} approvals and can only be rejected now"),
+        ),
+        Some(people) => simple(
+            "AWAITS_APPROVAL",
+            format!("it has {votes} of {quorum} approvals; those who may: {}", named(people)),
+        ),
+    }
+}
+
+fn named(people: &Approvers) -> String {
+    if people.is_empty() {
+        return "anybody with workflows.edit who did not write it".into();
+    }
+    let users = people.users.iter().map(ToString::to_string);
+    people.roles.iter().cloned().chain(users).collect::<Vec<_>>().join(", ")
 }

@@ -5,12 +5,38 @@ use primitives::Tenant;
 
 use super::{Etag, expect_version};
 use crate::WorkflowError;
-use crate::model::{Assignment, LockedItem, Rota, Stage, WorkItem, Workflow, condition};
+use crate::model::{
+    Approval, Assignment, LockedItem, Onward, Rota, Stage, StageId, StageType, WorkItem, Workflow,
+    condition, holds_role,
+};
 
 /// The stage the item is at, in the revision it is pinned to.
 pub(super) fn stage_of(row: &LockedItem) -> Result<&Stage, WorkflowError> {
     let missing = || WorkflowError::internal("an item is at a stage its revision lacks");
     row.definition.stage(&row.item.stage).ok_or_else(missing)
+}
+
+/// Nobody claims what people decide about together.
+pub(super) fn refuse_claims(stage: &Stage) -> Result<(), WorkflowError> {
+    if stage.kind != StageType::Approval {
+        return Ok(());
+    }
+    let message = "the item waits for approval: ApproveStage or RejectStage decide about it";
+    Err(WorkflowError::wrong_state("ILLEGAL_TRANSITION", message))
+}
+
+/// Refuses unless the item is at the stage that the caller means.
+pub(super) fn expect_stage(item: &WorkItem, named: &StageId) -> Result<(), WorkflowError> {
+    if *named == item.stage {
+        return Ok(());
+    }
+    let message = "the item is at another stage than the one named";
+    Err(WorkflowError::wrong_state("STAGE_MISMATCH", message))
+}
+
+/// Where a move to `to` leads.
+pub(super) fn onward(to: Option<&Stage>) -> Onward {
+    to.map_or(Onward::End, |to| Onward::Stage { to_agent: to.kind.runs_agent() })
 }
 
 /// Where `completed` goes from `stage`: the first route whose condition holds.
@@ -23,6 +49,18 @@ pub(super) fn next_stage<'a>(
     let route = condition::choose(&stage.routes, completed).ok_or_else(no_route)?;
     let Some(target) = &route.target else { return Ok(None) };
     row.definition.stage(target).map(Some).ok_or_else(no_route)
+}
+
+/// Whether what waits at a stage waits for somebody like the caller: to claim it, or to decide
+/// about it.
+pub(super) fn may_take_at(caller: &Caller, tenant: Tenant, stage: &Stage) -> bool {
+    match &stage.approval {
+        None => may_claim_at(caller, tenant, stage),
+        Some(Approval { approvers, escalation, .. }) => {
+            let mut people = std::iter::once(approvers).chain(escalation);
+            caller.is_person() && people.any(|people| people.include(caller, tenant))
+        }
+    }
 }
 
 pub(super) fn may_claim(grant: &Grant<ItemsEdit>, row: &LockedItem, stage: &Stage) -> bool {
@@ -40,11 +78,6 @@ pub(super) fn may_claim_at(caller: &Caller, tenant: Tenant, stage: &Stage) -> bo
         | Assignment::Queue { role: Some(role), .. }
         | Assignment::RoundRobin(Rota::Role(role)) => holds_role(caller, tenant, role),
     }
-}
-
-fn holds_role(caller: &Caller, tenant: Tenant, role: &str) -> bool {
-    let teams = caller.teams().iter();
-    teams.filter(|held| Tenant::Team(held.team) == tenant).any(|held| held.holds(role))
 }
 
 pub(super) fn manages<P: Permission>(grant: &Grant<P>, row: &LockedItem) -> bool {

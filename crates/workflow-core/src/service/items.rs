@@ -10,10 +10,11 @@ use permissions::{
 use primitives::{Checked, Clock, Page, PageRequest, RepositoryId, WorkItemId, WorkflowId};
 use serde_json::json;
 
+use super::approvals::joined;
 use super::item_rules::refuse_manual;
 use super::item_rules::{
-    may_claim, next_stage, not_assignee, open_at, refuse_closed, refuse_live_run, refuse_others,
-    stage_of,
+    expect_stage, may_claim, next_stage, not_assignee, open_at, refuse_claims, refuse_closed,
+    refuse_live_run, refuse_others, stage_of,
 };
 use super::pauses::{refuse_new_items, refuse_work};
 use super::turns::Arrival;
@@ -197,6 +198,7 @@ impl Items {
         }
         refuse_work(&row.pauses, &row.item.stage)?;
         let stage = stage_of(&row)?;
+        refuse_claims(stage)?;
         if !may_claim(grant, &row, stage) {
             return Err(not_assignee("its stage asks for another role or person"));
         }
@@ -254,13 +256,10 @@ impl Items {
             let note = validate::note("note", &input.note)?;
             let merged = data::merged("data", &row.item.data, input.data)?;
             open_at(&row.item, input.etag)?;
-            if input.stage != row.item.stage {
-                let message = "the item is at another stage than the one named";
-                return Err(WorkflowError::wrong_state("STAGE_MISMATCH", message));
-            }
+            expect_stage(&row.item, &input.stage)?;
             refuse_work(&row.pauses, &row.item.stage)?;
             let stage = stage_of(row)?;
-            let agent_stage = stage.kind.runs_agent();
+            let agent_stage = stage.kind.is_agents();
             let mut completed = WorkItem { data: merged, ..row.item.clone() };
             if let Some(form) = &stage.form {
                 completed.data = validate::filled_in(form, &completed)?;
@@ -274,6 +273,9 @@ impl Items {
             };
             let by = Move { to, ..self.moved_by(grant, note) };
             let mut change = Change::decide(row, event, by)?;
+            if !agent_stage || completed.data != row.item.data {
+                change.item.written_by(grant.user());
+            }
             change.item.data = completed.data;
             if !agent_stage {
                 refuse_others(grant, row, "only its assignee can complete its stage")?;
@@ -364,7 +366,7 @@ impl Items {
         action: &'static str,
         once: Option<&Once>,
     ) -> Result<ItemView, WorkflowError> {
-        let Change { item, transition, left, entered, order, stop_runs } = change;
+        let Change { item, transition, left, entered, order, stop_runs, facts } = change;
         let now = transition.time;
         let details = json!({
             "from": transition.from,
@@ -386,8 +388,8 @@ impl Items {
         if orders_in_vain || (item.is_blocker && ends_or_begins) {
             tx.gate_runs(item.tenant, item.id).await?;
         }
-        let event = AuditEvent::by(grant, now, item.tenant, action, item.id).with(details);
-        let mut events = vec![event];
+        let event = AuditEvent::by(grant, now, item.tenant, action, item.id);
+        let mut events = vec![event.with(joined(details, facts))];
         let mut item = WorkItem { version: row.item.version + 1, ..item };
         if arrives {
             let arrival = Arrival { caller: grant.caller(), authorizer: &self.authorizer, now };

@@ -4,7 +4,9 @@
 //! are the same), admit, replay, judge arguments, etag, state rules, save, order a run,
 //! record, remember, commit. Nothing but the database is awaited in between.
 
+mod advance;
 mod analytics;
+mod approvals;
 mod assist;
 mod comments;
 mod create_item;
@@ -32,11 +34,13 @@ mod waiting;
 mod workflows;
 
 pub use crate::model::{
-    AssignmentInput, CompleteInput, Etag, QueueInput, RotaInput, FiguresInput, InstantiateInput, ItemChanges, ItemInput,
-    NoteInput, ParameterInput, Part, PublishInput, ReturnInput, ReviewInput, RouteInput, RunResult,
-    StageInput, TriggerInput, UpdateInput, WorkflowInput,
+    ApprovalInput, AssignmentInput, CompleteInput, DecideInput, Etag, FiguresInput,
+    InstantiateInput, ItemChanges, ItemInput, NoteInput, ParameterInput, Part, PublishInput,
+    QueueInput, ReturnInput, ReviewInput, RotaInput, RouteInput, RunResult, StageInput,
+    TriggerInput, UpdateInput, WorkflowInput,
 };
 pub use analytics::Analytics;
+pub use approvals::ApprovalView;
 pub use comments::Comments;
 pub use departures::{Departures, Gone};
 pub use explain::{Because, Explanation};

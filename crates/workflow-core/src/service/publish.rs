@@ -9,9 +9,7 @@ use super::templates::{NOT_FOUND, Templates};
 use super::workflows::{described, gone_or};
 use super::{Etag, PublishInput, expect_version, remember, replayed};
 use crate::WorkflowError;
-use crate::model::{
-    Definition, Origin, Parameter, Settings, Trigger, Workflow, validate,
-};
+use crate::model::{Definition, Origin, Parameter, Settings, Trigger, Workflow, validate};
 use crate::store::WorkflowTx;
 
 /// Where a template is published.
@@ -82,6 +80,7 @@ impl Templates {
             settings: Settings {
                 origin,
                 allows_manual_creation: row.settings.allows_manual_creation,
+                requires_approval_to_start: row.settings.requires_approval_to_start,
                 ..Settings::default()
             },
             creator: grant.user(),
@@ -240,6 +239,13 @@ fn blueprint(from: &Definition, parameters: Vec<Parameter>, by: UserId) -> Defin
         let mut stage = stage.clone();
         stage.auto_apply_set_by = stage.auto_apply_set_by.map(|_| by);
         stage.assignment = stage.assignment.without_people();
+        if let Some(approval) = &mut stage.approval {
+            approval.approvers.users.clear();
+            // Without people it would be everybody's.
+            let escalation = approval.escalation.as_mut();
+            escalation.into_iter().for_each(|people| people.users.clear());
+            approval.escalation.take_if(|people| people.is_empty());
+        }
         stage
     });
     let triggers = from.triggers.iter().map(|trigger| Trigger {

@@ -3,7 +3,7 @@
 use permissions::{Grant, ItemsEdit, WorkflowsView};
 use primitives::{Checked, Page, PageRequest, WorkflowId};
 
-use super::item_rules::may_claim_at;
+use super::item_rules::may_take_at;
 use super::view::admitted;
 use super::{ItemView, Items};
 use crate::WorkflowError;
@@ -24,8 +24,8 @@ fn feeds(stage: &Stage, queue: &str) -> bool {
 }
 
 impl Items {
-    /// PENDING items of a workflow that the caller may claim: higher priorities first, then
-    /// oldest first. `only` narrows that.
+    /// PENDING items of a workflow that wait for somebody like the caller: higher priorities
+    /// first, then oldest first. `only` narrows that.
     #[tracing::instrument(
         name = "work_items.list_queue",
         skip_all,
@@ -52,7 +52,7 @@ impl Items {
             only.stage.is_none_or(|stage| *stage == place.stage)
                 && definition.stage(&place.stage).is_some_and(|stage| {
                     only.queue.is_none_or(|queue| feeds(stage, queue))
-                        && may_claim_at(caller, row.tenant, stage)
+                        && may_take_at(caller, row.tenant, stage)
                 })
         };
         let mine = waiting.into_iter().filter(|(place, definition)| is_mine(place, definition));

@@ -14,9 +14,7 @@ use super::view::admitted;
 use super::workflows::described;
 use super::{InstantiateInput, also, remember, replayed};
 use crate::WorkflowError;
-use crate::model::{
-    Definition, Settings, StageId, TemplateSource, Trigger, Workflow, validate,
-};
+use crate::model::{Definition, Settings, StageId, TemplateSource, Trigger, Workflow, validate};
 use crate::store::{WorkflowFilter, WorkflowStore};
 use crate::templates::{self, SeededTemplate};
 
@@ -199,6 +197,7 @@ fn copy(
         }),
         settings: Settings {
             allows_manual_creation: template.settings.allows_manual_creation,
+            requires_approval_to_start: template.settings.requires_approval_to_start,
             ..Settings::default()
         },
         creator: user,

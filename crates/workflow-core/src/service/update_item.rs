@@ -56,6 +56,9 @@ impl Items {
         }
         let fields = differences(before, &item);
         item.updated_at = now;
+        if item.content_hash() != before.content_hash() {
+            item.written_by(grant.user());
+        }
         let cleared = row.save_as(item.clone());
         tx.save_item(&cleared).await?;
         if item.blocked_by != before.blocked_by {

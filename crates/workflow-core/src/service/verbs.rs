@@ -5,7 +5,9 @@ use events::Once;
 use permissions::{Grant, ItemsEdit, ItemsManage};
 use primitives::{Checked, UserId, WorkItemId};
 
-use super::item_rules::{manages, not_assignee, open_at, refuse_live_run, refuse_others, stage_of};
+use super::item_rules::{
+    manages, not_assignee, open_at, refuse_claims, refuse_live_run, refuse_others, stage_of,
+};
 use super::pauses::refuse_work;
 use super::waiting::{refuse_full, refuse_waiting};
 use super::{ItemView, Items, NoteInput, ReturnInput, also, expect_version, replayed};
@@ -69,6 +71,7 @@ impl Items {
             return Err(WorkflowError::wrong_state("ASSIGNEE_NOT_ALLOWED", message));
         }
         refuse_work(&row.pauses, &row.item.stage)?;
+        refuse_claims(stage_of(&row)?)?;
         let by = self.moved_by(grant, note);
         let change = Change::decide(&row, ItemEvent::Assign(assignee), by)?;
         refuse_waiting(tx.as_mut(), &row.item).await?;
@@ -97,7 +100,7 @@ impl Items {
         let input = input?;
         let note = validate::note("note", &input.note)?;
         open_at(&row.item, input.etag)?;
-        let agent_stage = stage_of(&row)?.kind.runs_agent();
+        let agent_stage = stage_of(&row)?.kind.is_agents();
         let visited = tx.stages_visited(row.item.tenant, id).await?;
         let known = input.stage != row.item.stage && visited.contains(&input.stage);
         let to = row.definition.stage(&input.stage).filter(|_| known).ok_or_else(|| {

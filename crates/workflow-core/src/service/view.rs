@@ -9,6 +9,7 @@ use primitives::{
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
+use super::ApprovalView;
 use crate::model::{
     AutoApplyResult, DayFigures, Lengths, LockedItem, Recommendation, Recount, ReservedKey,
     StageFigures, StageId, StageLedger, StageType, Violation, WorkItem,
@@ -24,6 +25,9 @@ pub struct ItemView {
     /// What the workflow's items are called before their number.
     #[serde(default)]
     pub item_key: String,
+    /// What it waits for at an APPROVAL stage.
+    #[serde(default)]
+    pub approval: Option<ApprovalView>,
 }
 
 impl ItemView {
@@ -35,6 +39,7 @@ impl ItemView {
     pub(crate) fn with(item: WorkItem, row: &LockedItem) -> Self {
         let stage = row.definition.stage(&item.stage);
         Self {
+            approval: stage.and_then(|stage| ApprovalView::of(&item, stage)),
             stage_name: stage.map_or_else(String::new, |stage| stage.display_name.clone()),
             workflow_name: row.workflow_name.clone(),
             item_key: row.item_key.clone(),
@@ -108,6 +113,8 @@ pub struct AssistBrief {
     /// The item is open and still in the stay the run was ordered for. If not, the run is
     /// superseded and nothing else here matters.
     pub still_here: bool,
+    /// It has left that stay because of what this run brought: only the run's end is missing.
+    pub was_recorded: bool,
     pub tenant: Tenant,
     pub workflow: WorkflowId,
     pub workflow_name: String,
@@ -210,6 +217,7 @@ mod tests {
             item: item(json!({"a": [1, 2.5, null], "agent_x": {"b": true}})),
             workflow_name: "Bugs".into(),
             item_key: "BUG".into(),
+            approval: None,
             stage_name: "Intake".into(),
         };
         let remembered = serde_json::to_value(&view).unwrap();

@@ -83,7 +83,7 @@ impl Workflows {
         let (texts, definition) =
             validate::workflow(&input, validate::Place::Workflow(tenant), grant.user())?;
 
-        let settings = validate::settings(&input, Settings::default())?;
+        let settings = validate::settings(&input, &definition, Settings::default())?;
 
         let now = self.clock.now();
         let workflow = Workflow {
@@ -215,7 +215,9 @@ pub(super) fn assigned_users(input: &WorkflowInput) -> Vec<UserId> {
         | AssignmentInput::Queue(_)
         | AssignmentInput::Unsupported(_) => &[],
     });
-    let mut users: Vec<_> = names.filter_map(|name| name.parse().ok()).collect();
+    let approvals = input.stages.iter().filter_map(|stage| stage.approval.as_ref());
+    let approvers = approvals.flat_map(|asked| asked.users.iter().chain(&asked.escalation_users));
+    let mut users: Vec<_> = names.chain(approvers).filter_map(|name| name.parse().ok()).collect();
     users.sort_unstable();
     users.dedup();
     users

@@ -24,12 +24,20 @@ pub trait ItemTx: Send {
     /// Saves what an item says, if the version is unchanged ([`StoreError::Stale`]).
     async fn save_item(&mut self, item: &Cleared<WorkItem>) -> Result<(), StoreError>;
 
-    /// The stages that a held item is or was at, each once.
+    /// The stages that a held item is or was at, each once, the one it came to last first.
     async fn stages_visited(
         &mut self,
         tenant: Tenant,
         item: WorkItemId,
     ) -> Result<Vec<StageId>, StoreError>;
+
+    /// Whether `user` started a run of the agent for a held item.
+    async fn started_run(
+        &mut self,
+        tenant: Tenant,
+        item: WorkItemId,
+        user: UserId,
+    ) -> Result<bool, StoreError>;
 
     /// How many items are in hand (CLAIMED, IN_PROGRESS or BLOCKED with an assignee) at a
     /// stage, and how many of them in this person's. Whoever asks the same of the same stage

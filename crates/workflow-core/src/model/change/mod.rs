@@ -1,11 +1,13 @@
 //! One decided move of an item: what it becomes and what has to be stored and done with it.
 
+use std::time::Duration;
+
 use events::RunOrder;
 use primitives::{RunId, Timestamp, TransitionId, UserId, VisitId, WorkItemId};
 
 use super::{
-    Block, Effect, IllegalTransition, ItemEvent, ItemState, LockedItem, Stage, Transition, Visit,
-    VisitEnd, VisitOutcome, WorkItem, Workflow,
+    Block, Effect, IllegalTransition, ItemEvent, ItemState, LockedItem, Onward, Stage, Transition,
+    Visit, VisitEnd, VisitOutcome, WorkItem, Workflow,
 };
 
 /// The outcome of an event on an item. Pure data.
@@ -21,6 +23,8 @@ pub struct Change {
     pub order: Option<RunOrder>,
     /// A live run is to be cancelled.
     pub stop_runs: bool,
+    /// What its audit record says beside the move.
+    pub facts: Option<serde_json::Value>,
 }
 
 /// Who moves an item, when, and what he says.
@@ -52,9 +56,16 @@ impl Change {
                 item.assignee = Some(user);
                 item.claimed_at = Some(by.now);
             }
-            ItemEvent::Start | ItemEvent::RerunAgent { .. } => {}
+            ItemEvent::Start
+            | ItemEvent::RerunAgent { .. }
+            | ItemEvent::Approve(Onward::Stay)
+            | ItemEvent::Reject(Onward::Stay)
+            | ItemEvent::Advance(Onward::Stay) => {}
             ItemEvent::CompleteStage { .. }
             | ItemEvent::Return { .. }
+            | ItemEvent::Advance(Onward::Stage { .. })
+            | ItemEvent::Approve(Onward::Stage { .. })
+            | ItemEvent::Reject(Onward::Stage { .. })
             | ItemEvent::Release
             | ItemEvent::LoseAssignee => {
                 item.assignee = None;
@@ -69,7 +80,12 @@ impl Change {
                 item.block = Some(Block { from: before.state, reason: by.note.clone() });
             }
             ItemEvent::Unblock { .. } => {}
-            ItemEvent::Finish { .. } | ItemEvent::Cancel | ItemEvent::Fail => {
+            ItemEvent::Finish { .. }
+            | ItemEvent::Approve(Onward::End)
+            | ItemEvent::Reject(Onward::End)
+            | ItemEvent::Advance(Onward::End)
+            | ItemEvent::Cancel
+            | ItemEvent::Fail => {
                 item.closed_at = Some(by.now);
             }
         }
@@ -118,7 +134,7 @@ impl Change {
             in_stage: left.is_some().then(|| by.now.since(before.entered_stage_at)),
             time: by.now,
         };
-        Ok(Self { item, transition, left, entered, order, stop_runs })
+        Ok(Self { item, transition, left, entered, order, stop_runs, facts: None })
     }
 
     /// The first move of a new item, at the first stage of its workflow. `item` carries what
@@ -142,7 +158,15 @@ impl Change {
             in_stage: None,
             time: now,
         };
-        let change = Self { item, transition, left: None, entered: None, order, stop_runs: false };
+        let change = Self {
+            item,
+            transition,
+            left: None,
+            entered: None,
+            order,
+            stop_runs: false,
+            facts: None,
+        };
         (change, visit)
     }
 }
@@ -178,6 +202,9 @@ impl WorkItem {
             due_at: None,
             block: None,
             blocked_by: Vec::new(),
+            stage_due_at: None,
+            authors: Vec::new(),
+            votes: Vec::new(),
             is_blocker: false,
             live_run: None,
         }
@@ -188,6 +215,9 @@ fn enter(item: &mut WorkItem, stage: &Stage, now: Timestamp) -> Visit {
     item.stage = stage.id.clone();
     item.visit = VisitId::generate();
     item.entered_stage_at = now;
+    item.stage_due_at = (stage.sla_minutes > 0)
+        .then(|| now + Duration::from_secs(u64::from(stage.sla_minutes) * 60));
+    item.votes.clear();
     Visit {
         id: item.visit,
         tenant: item.tenant,

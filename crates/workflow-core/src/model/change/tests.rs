@@ -29,6 +29,9 @@ fn stage(id: &str, kind: StageType, to: Option<&str>) -> Stage {
         wip_limit: 0,
         wip_limit_per_person: 0,
         form: None,
+        sla_minutes: 0,
+        approval: None,
+        auto_advance: None,
     }
 }
 

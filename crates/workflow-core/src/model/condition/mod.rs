@@ -2,7 +2,8 @@
 //!
 //! A condition sees `item` (`title`, `priority`, `tags`, `state`, `data`) and `data`, the same
 //! as `item.data`, as they are after the completion. Whole numbers are ints, `priority` is
-//! its upper-snake name. It is pure: the same item takes the same route, always.
+//! its upper-snake name. One that completes an agent stage by itself sees the run's result too,
+//! as `run` ([`RunFacts`]). It is pure: the same item takes the same route, always.
 //!
 //! Conditions are written by callers, so both sides are bounded: the text is judged when it
 //! is published (size, nesting, only the functions of [`FUNCTIONS`], no comprehension in a
@@ -51,6 +52,15 @@ static AS_WRITTEN: LazyLock<Env> = LazyLock::new(|| Env::default().with_stdlib()
 
 /// Judges a condition for publishing; the error says what is wrong.
 pub fn check(source: &str) -> Result<(), String> {
+    judge(source, Survey::default())
+}
+
+/// The same for a condition that sees the result of a run.
+pub fn check_with_run(source: &str) -> Result<(), String> {
+    judge(source, Survey { sees_run: true, ..Survey::default() })
+}
+
+fn judge(source: &str, mut survey: Survey) -> Result<(), String> {
     if source.len() > MAX_BYTES {
         return Err(format!("must not be longer than {MAX_BYTES} bytes"));
     }
@@ -62,7 +72,7 @@ pub fn check(source: &str) -> Result<(), String> {
     }
     let written = guarded(|| AS_WRITTEN.parser().max_recursion_depth(64).parse(source).ok());
     let written = written.ok_or("is not valid CEL")?;
-    Survey::default().expression(&written, 0, &mut Vec::new())?;
+    survey.expression(&written, 0, &mut Vec::new())?;
     compile(source).ok_or("is not valid CEL")?;
     Ok(())
 }
@@ -85,6 +95,39 @@ pub fn over(item: &WorkItem) -> impl Fn(&str) -> bool + use<> {
     move |source| holds(source, &facts)
 }
 
+/// What came of a run, as conditions see it.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct RunFacts {
+    /// `run.outcome`: `SUCCEEDED` or `FAILED`.
+    pub succeeded: bool,
+    /// `run.steps` and `run.risks`: how many; both 0 after a failure.
+    pub steps: usize,
+    pub risks: usize,
+    /// `run.requires_confirmation`
+    pub requires_confirmation: bool,
+    /// `run.estimated_minutes`
+    pub estimated_minutes: i64,
+    /// `run.applied`: the change was applied without a person.
+    pub applied: bool,
+}
+
+/// Whether a stage with this condition is completed by the result of its run.
+pub fn advances(source: &str, item: &WorkItem, run: &RunFacts) -> bool {
+    let mut facts = Facts::of(item);
+    let int = |number: usize| Value::Int(i64::try_from(number).unwrap_or(i64::MAX));
+    let outcome = if run.succeeded { "SUCCEEDED" } else { "FAILED" };
+    let view = [
+        ("outcome", text(outcome)),
+        ("steps", int(run.steps)),
+        ("risks", int(run.risks)),
+        ("requires_confirmation", Value::Bool(run.requires_confirmation)),
+        ("estimated_minutes", Value::Int(run.estimated_minutes)),
+        ("applied", Value::Bool(run.applied)),
+    ];
+    facts.run = Some(map(view.into_iter().map(|(key, value)| (key.to_owned(), value))));
+    holds(source, &facts)
+}
+
 /// Whether the condition is true of the item.
 fn holds(source: &str, facts: &Facts) -> bool {
     let answer = guarded(|| {
@@ -95,6 +138,9 @@ fn holds(source: &str, facts: &Facts) -> bool {
         let mut context = Context::with_env(Arc::clone(&WITH_MACROS));
         context.add_variable_from_value("item", facts.item.clone());
         context.add_variable_from_value("data", facts.data.clone());
+        if let Some(run) = &facts.run {
+            context.add_variable_from_value("run", run.clone());
+        }
         program.execute(&context).ok()
     });
     answer == Some(Value::Bool(true))
@@ -149,6 +195,7 @@ struct Survey {
     sums: usize,
     macros: usize,
     in_macro: bool,
+    sees_run: bool,
 }
 
 type Names<'a> = Vec<&'a str>;
@@ -167,9 +214,12 @@ impl Survey {
         match &node.expr {
             Expr::Literal(_) => Ok(()),
             Expr::Ident(name) if matches!(name.as_str(), "item" | "data") => Ok(()),
+            Expr::Ident(name) if self.sees_run && name == "run" => Ok(()),
             Expr::Ident(name) if bound.contains(&name.as_str()) => Ok(()),
             Expr::Ident(name) => {
-                Err(format!("knows `item` and `data`, not `{}`", primitives::clip(name, 40)))
+                let known =
+                    if self.sees_run { "`item`, `data` and `run`" } else { "`item` and `data`" };
+                Err(format!("knows {known}, not `{}`", primitives::clip(name, 40)))
             }
             Expr::Select(select) => self.expression(&select.operand, depth, bound),
             Expr::List(list) => {
@@ -253,6 +303,8 @@ const NO_STRUCTS: &str = "must not construct messages";
 struct Facts {
     item: Value,
     data: Value,
+    /// Only where a run has ended.
+    run: Option<Value>,
     bytes: usize,
     /// The longest list or map.
     longest: usize,
@@ -271,7 +323,7 @@ impl Facts {
             ("data", data.clone()),
         ];
         let view = view.into_iter().map(|(key, value)| (key.to_owned(), value));
-        Self { item: map(view), data, bytes: sizes.bytes, longest: sizes.longest }
+        Self { item: map(view), data, run: None, bytes: sizes.bytes, longest: sizes.longest }
     }
 
     /// Upper bound of what one comprehension touches, in bytes.

@@ -34,6 +34,9 @@ pub(crate) fn item(data: Json) -> WorkItem {
         due_at: None,
         block: None,
         blocked_by: Vec::new(),
+        stage_due_at: None,
+        authors: Vec::new(),
+        votes: Vec::new(),
         is_blocker: false,
         live_run: None,
     }

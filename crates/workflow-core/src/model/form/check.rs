@@ -138,7 +138,8 @@ impl Check {
         let [min, max] = [&field.min_value, &field.max_value]
             .map(|bound| bound.as_ref().and_then(serde_json::Number::as_f64));
         if field.kind != FieldType::Number {
-            for (name, _) in [("min_value", min), ("max_value", max)].iter().filter(|b| b.1.is_some())
+            for (name, _) in
+                [("min_value", min), ("max_value", max)].iter().filter(|b| b.1.is_some())
             {
                 self.note(name, "is for the type NUMBER only");
             }

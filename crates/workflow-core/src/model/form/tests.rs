@@ -8,7 +8,10 @@ use crate::model::condition::tests::item;
 
 fn select(key: &str, values: &[&str]) -> FormField {
     let option = |value: &&str| FieldOption { value: (*value).into(), label: String::new() };
-    FormField { options: values.iter().map(option).collect(), ..FormField::new(key, FieldType::Select) }
+    FormField {
+        options: values.iter().map(option).collect(),
+        ..FormField::new(key, FieldType::Select)
+    }
 }
 
 fn form(fields: Vec<FormField>) -> Form {
@@ -79,34 +82,70 @@ fn a_form_is_judged_field_by_field() {
 #[test]
 fn each_type_takes_its_values_and_no_others() {
     use FieldType as T;
-    let file = json!({"name": "a.txt", "uri": "https://x.test/a", "media_type": "text/plain", "size": 3});
+    let file =
+        json!({"name": "a.txt", "uri": "https://x.test/a", "media_type": "text/plain", "size": 3});
     let cases: [(FieldType, Vec<Value>, Vec<Value>); 13] = [
-        (T::Text, vec![json!("ü"), json!("")], vec![json!("a\nb"), json!(1), json!("x".repeat(10_001))]),
+        (
+            T::Text,
+            vec![json!("ü"), json!("")],
+            vec![json!("a\nb"), json!(1), json!("x".repeat(10_001))],
+        ),
         (T::Textarea, vec![json!("a\nb\t")], vec![json!("\u{7}"), json!([])]),
         (T::Number, vec![json!(1), json!(-0.5)], vec![json!("1"), json!(""), json!(true)]),
-        (T::Date, vec![json!("2024-02-29"), json!("")], vec![json!("2023-02-29"), json!("2024-2-1"), json!("x")]),
-        (T::Time, vec![json!("23:59"), json!("00:00:01")], vec![json!("24:00"), json!("9:00"), json!("23:59Z")]),
+        (
+            T::Date,
+            vec![json!("2024-02-29"), json!("")],
+            vec![json!("2023-02-29"), json!("2024-2-1"), json!("x")],
+        ),
+        (
+            T::Time,
+            vec![json!("23:59"), json!("00:00:01")],
+            vec![json!("24:00"), json!("9:00"), json!("23:59Z")],
+        ),
         (
             T::Datetime,
             vec![json!("2026-01-31T23:59:59Z"), json!("2026-01-31T00:00:00.5+02:00")],
             vec![json!("2026-02-30T00:00:00Z"), json!("2026-01-31T23:59:59"), json!("2026-01-31")],
         ),
         (T::Checkbox, vec![json!(true), json!(false)], vec![json!("true"), json!(1)]),
-        (T::Email, vec![json!("a.b@x.test"), json!("a@b")], vec![json!("a"), json!("a@"), json!("a@b c"), json!("@b")]),
-        (T::Phone, vec![json!("+49 (89) 123-45"), json!("112")], vec![json!("11"), json!("abc"), json!("+")]),
+        (
+            T::Email,
+            vec![json!("a.b@x.test"), json!("a@b")],
+            vec![json!("a"), json!("a@"), json!("a@b c"), json!("@b")],
+        ),
+        (
+            T::Phone,
+            vec![json!("+49 (89) 123-45"), json!("112")],
+            vec![json!("11"), json!("abc"), json!("+")],
+        ),
         (
             T::Url,
             vec![json!("https://x.test/a?b#c"), json!("http://[::1]:80"), json!("https://ü.test")],
-            vec![json!("x.test"), json!("ftp://x.test"), json!("https://"), json!("https://a b"), json!("javascript:1")],
+            vec![
+                json!("x.test"),
+                json!("ftp://x.test"),
+                json!("https://"),
+                json!("https://a b"),
+                json!("javascript:1"),
+            ],
         ),
         (
             T::FileUpload,
             vec![file.clone(), json!({"name": "a", "uri": "http://x"})],
-            vec![json!("a"), json!({"name": "a"}), json!({"name": "a/b", "uri": "http://x"}),
-                 json!({"name": "a", "uri": "http://x", "size": -1}), json!({"name": "a", "uri": "http://x", "more": 1})],
+            vec![
+                json!("a"),
+                json!({"name": "a"}),
+                json!({"name": "a/b", "uri": "http://x"}),
+                json!({"name": "a", "uri": "http://x", "size": -1}),
+                json!({"name": "a", "uri": "http://x", "more": 1}),
+            ],
         ),
         (T::Select, vec![json!("x")], vec![json!("z"), json!(["x"])]),
-        (T::Multiselect, vec![json!(["x", "y"]), json!([])], vec![json!(["x", "x"]), json!(["z"]), json!("x")]),
+        (
+            T::Multiselect,
+            vec![json!(["x", "y"]), json!([])],
+            vec![json!(["x", "x"]), json!(["z"]), json!("x")],
+        ),
     ];
     for (kind, right, wrong) in cases {
         let with = FormField { kind, ..select("a", &["x", "y"]) };
@@ -121,12 +160,16 @@ fn each_type_takes_its_values_and_no_others() {
         }
         assert!(filled(&form, json!({"b": 1})).is_ok(), "what is not required may be absent");
         let asked = Form { fields: vec![required(form.fields[0].clone())], ..form };
-        for nothing in [json!({}), json!({"a": if kind == T::Multiselect { json!([]) } else { json!("") }})] {
+        for nothing in
+            [json!({}), json!({"a": if kind == T::Multiselect { json!([]) } else { json!("") }})]
+        {
             assert!(filled(&asked, nothing).is_err(), "{kind:?}");
         }
     }
     let box_ = form(vec![required(FormField::new("a", T::Checkbox))]);
-    assert!(filled(&box_, json!({"a": false})).is_err() && filled(&box_, json!({"a": true})).is_ok());
+    assert!(
+        filled(&box_, json!({"a": false})).is_err() && filled(&box_, json!({"a": true})).is_ok()
+    );
 }
 
 #[test]
@@ -219,17 +262,18 @@ fn value() -> impl Strategy<Value = Value> {
         "[a\n\r\t\u{7}\u{85}\u{2028}ü]{0,4}",
         prop::sample::select(vec!["x", "y", "", "w"]).prop_map(str::to_owned),
     ];
-    let file = (text.clone(), text.clone(), prop::option::of(-1.0..9.0), prop::option::of(text.clone()))
-        .prop_map(|(name, host, size, kind)| {
-            let mut file = json!({"name": name, "uri": format!("https://x/{host}")});
-            if let Some(size) = size {
-                file["size"] = if size < 4.0 { json!(size) } else { json!(f64::round(size)) };
-            }
-            if let Some(kind) = kind {
-                file["media_type"] = json!(format!("text/{kind}"));
-            }
-            file
-        });
+    let file =
+        (text.clone(), text.clone(), prop::option::of(-1.0..9.0), prop::option::of(text.clone()))
+            .prop_map(|(name, host, size, kind)| {
+                let mut file = json!({"name": name, "uri": format!("https://x/{host}")});
+                if let Some(size) = size {
+                    file["size"] = if size < 4.0 { json!(size) } else { json!(f64::round(size)) };
+                }
+                if let Some(kind) = kind {
+                    file["media_type"] = json!(format!("text/{kind}"));
+                }
+                file
+            });
     prop_oneof![
         4 => text.clone().prop_map(Value::String),
         1 => any::<bool>().prop_map(Value::Bool),

@@ -13,8 +13,7 @@ use super::{FieldType, FormField, pattern};
 /// No control characters.
 pub(super) const LINE: &str = r"[^\u0000-\u001f\u007f-\u009f]*";
 /// None but tabs and ends of lines.
-pub(super) const LINES: &str =
-    r"[^\u0000-\u0008\u000b\u000c\u000e-\u001f\u007f-\u009f]*";
+pub(super) const LINES: &str = r"[^\u0000-\u0008\u000b\u000c\u000e-\u001f\u007f-\u009f]*";
 pub(super) const DATE: &str = "[0-9]{4}-[0-9]{2}-[0-9]{2}";
 pub(super) const TIME: &str = "([01][0-9]|2[0-3]):[0-5][0-9](:[0-5][0-9])?";
 pub(super) const DATETIME: &str = concat!(
@@ -162,10 +161,9 @@ impl<'a> Rule<'a> {
         }
         let (is_right, help) = match field.kind {
             FieldType::Textarea => (matches(&IS_LINES, text), "must not have control characters"),
-            FieldType::Date => (
-                matches(&IS_DATE, text) && is_date(text),
-                "must be a date as in 2026-01-31",
-            ),
+            FieldType::Date => {
+                (matches(&IS_DATE, text) && is_date(text), "must be a date as in 2026-01-31")
+            }
             FieldType::Time => (matches(&IS_TIME, text), "must be a time as in 23:59"),
             FieldType::Datetime => (
                 matches(&IS_DATETIME, text) && text.get(..10).is_some_and(is_date),
@@ -198,9 +196,8 @@ fn file(file: &Map<String, Value>) -> Option<String> {
     if file.keys().any(|key| !known.contains(&key.as_str())) {
         return Some(A_FILE.into());
     }
-    let name = text("name").filter(|name| {
-        matches(&IS_FILE_NAME, name) && name.chars().count() <= FILE_NAME_CHARS
-    });
+    let name = text("name")
+        .filter(|name| matches(&IS_FILE_NAME, name) && name.chars().count() <= FILE_NAME_CHARS);
     let longest = FieldType::Url.longest() as usize;
     let uri = text("uri").filter(|uri| matches(&IS_URL, uri) && uri.chars().count() <= longest);
     let is_type = |value: &Value| value.as_str().is_some_and(|text| matches(&IS_MEDIA_TYPE, text));

@@ -9,8 +9,9 @@ use primitives::{Tenant, TriggerId, UserId};
 use super::faults::{Faults, Limits};
 use super::{DESCRIPTION, DISPLAY_NAME, Place, graph};
 use crate::model::{
-    AgentOutput, Assignment, AssignmentInput, Definition, Form, QueueInput, Rota, RotaInput, RouteInput,
-    Stage, StageId, StageInput, StageRoute, StageType, Trigger, TriggerInput, WorkflowInput, condition,
+    AgentOutput, Approval, ApprovalInput, Approvers, AssignmentInput, Definition, Form, RouteInput,
+    Stage, StageId, StageInput, StageRoute, StageType, Trigger, TriggerInput, WorkflowInput,
+    condition,
 };
 
 pub(super) const STAGES: usize = 50;
@@ -23,9 +24,10 @@ const PATH: Limits = Limits::line(0, 500);
 const MODEL: Limits = Limits::line(0, 100);
 
 const WIP_LIMIT: u32 = 10_000;
-const QUEUE: Limits = Limits::line(1, 64);
-/// People who take turns by name.
-const IN_TURN: usize = 50;
+const QUORUM: u32 = 20;
+const APPROVERS: usize = 50;
+/// A year.
+const MINUTES: u32 = 366 * 24 * 60;
 
 pub(super) const UNSUPPORTED: &str = "FIELD_NOT_SUPPORTED";
 pub(super) const NO_GLOBAL_AGENT: &str =
@@ -85,11 +87,11 @@ fn stage_ids(stages: &[StageInput]) -> Vec<StageId> {
 }
 
 /// Judges one stage.
-struct Judge<'a> {
+pub(super) struct Judge<'a> {
     faults: &'a mut Faults,
     /// `workflow.stages[2]`
     path: String,
-    place: Place,
+    pub(super) place: Place,
     user: UserId,
 }
 
@@ -121,17 +123,21 @@ impl Judge<'_> {
             wip_limit: self.limit("wip_limit", input.wip_limit),
             wip_limit_per_person: self.limit("wip_limit_per_person", input.wip_limit_per_person),
             form: self.form(input.form.as_ref()),
+            sla_minutes: self.minutes("sla_minutes", input.sla_minutes),
+            approval: self.approval(kind, input),
+            auto_advance: self.auto_advance(agent, &input.auto_advance),
             id,
         }
     }
 
     fn kind(&mut self, kind: Option<StageType>) -> StageType {
         let Some(kind) = kind else {
-            self.note("type", "is required: HUMAN or one of the agent's types");
+            self.note("type", "is required: HUMAN, HYBRID, APPROVAL or one of the agent's types");
             return StageType::Human;
         };
         if !kind.supported() {
-            let expected = "is not supported yet: use HUMAN or one of the agent's types";
+            let expected =
+                "is not supported yet: use HUMAN, HYBRID, APPROVAL or one of the agent's types";
             self.because("STAGE_TYPE_NOT_SUPPORTED", "type", expected);
         } else if kind.runs_agent() && self.place == Place::Workflow(Tenant::Global) {
             self.note("type", NO_GLOBAL_AGENT);
@@ -140,9 +146,6 @@ impl Judge<'_> {
     }
 
     fn unsupported_fields(&mut self, input: &StageInput) {
-        if input.sla_minutes != 0 {
-            self.because(UNSUPPORTED, "sla_minutes", "is not supported yet: leave it 0");
-        }
         if input.agent_output != AgentOutput::Plan {
             self.because(UNSUPPORTED, "agent_output", "is not supported yet: use PLAN");
         }
@@ -160,6 +163,109 @@ impl Judge<'_> {
         })
     }
 
+    fn minutes(&mut self, field: &str, given: i32) -> u32 {
+        u32::try_from(given).ok().filter(|minutes| *minutes <= MINUTES).unwrap_or_else(|| {
+            self.note(field, format!("must be 0 for no limit, or 1 to {MINUTES} minutes"));
+            0
+        })
+    }
+
+    /// Nobody claims an item at an APPROVAL stage, so nothing that is about that fits there.
+    fn approval(&mut self, kind: StageType, input: &StageInput) -> Option<Approval> {
+        if kind != StageType::Approval {
+            if input.approval.is_some() {
+                self.note("approval", "is for APPROVAL stages only");
+            }
+            return None;
+        }
+        let refused = [
+            ("assignment", input.assignment != AssignmentInput::Anyone),
+            ("wip_limit", input.wip_limit != 0),
+            ("wip_limit_per_person", input.wip_limit_per_person != 0),
+            ("form", input.form.is_some()),
+        ];
+        for (field, _) in refused.into_iter().filter(|(_, given)| *given) {
+            self.note(field, "is not for APPROVAL stages: `approval` says who decides");
+        }
+        let default = ApprovalInput::default();
+        let given = input.approval.as_ref().unwrap_or(&default);
+        let approvers = self.approvers("", &given.roles, &given.users);
+        let escalation =
+            self.approvers("escalation_", &given.escalation_roles, &given.escalation_users);
+        let expires_after = self.minutes("approval.expire_minutes", given.expire_minutes);
+        if !escalation.is_empty() && given.expire_minutes == 0 {
+            let expected = "says when the escalation begins: it is required with one";
+            self.note("approval.expire_minutes", expected);
+        }
+        let quorum = u32::try_from(given.quorum).unwrap_or(u32::MAX).max(1);
+        let few = approvers.roles.is_empty() && !approvers.users.is_empty();
+        if quorum > QUORUM {
+            self.note("approval.quorum", format!("must be 0 for 1, or 1 to {QUORUM}"));
+        } else if few && usize::try_from(quorum).is_ok_and(|wanted| wanted > approvers.users.len())
+        {
+            self.note("approval.quorum", "is more than the people who may approve");
+        }
+        let reject_to = given.reject_stage.as_str();
+        Some(Approval {
+            quorum,
+            approvers,
+            expires_after,
+            escalation: Some(escalation).filter(|people| !people.is_empty()),
+            reject_to: (!reject_to.is_empty()).then(|| StageId(reject_to.to_owned())),
+        })
+    }
+
+    fn approvers(&mut self, prefix: &str, roles: &[String], users: &[String]) -> Approvers {
+        let mut found = Approvers::default();
+        for (field, given) in [("roles", roles), ("users", users)] {
+            if given.len() > APPROVERS {
+                let expected = format!("must not name more than {APPROVERS}");
+                self.note(&format!("approval.{prefix}{field}"), expected);
+                return found;
+            }
+        }
+        for (at, role) in roles.iter().enumerate() {
+            self.role(&format!("approval.{prefix}roles[{at}]"), role);
+            found.roles.push(role.clone());
+        }
+        for (at, name) in users.iter().enumerate() {
+            match name.parse() {
+                Ok(user) => found.users.push(user),
+                Err(_) => {
+                    let field = format!("approval.{prefix}users[{at}]");
+                    self.note(&field, "must be a name of the form users/{uuid}");
+                }
+            }
+        }
+        found.roles.sort_unstable();
+        found.roles.dedup();
+        found.users.sort_unstable();
+        found.users.dedup();
+        found
+    }
+
+    /// Judges a role that people hold in the workflow's team.
+    pub(super) fn role(&mut self, field: &str, role: &str) {
+        if !TEAM_ROLES.contains(&role) {
+            self.note(field, format!("must be one of {}", TEAM_ROLES.join(", ")));
+        } else if matches!(self.place, Place::Workflow(Tenant::Person(_) | Tenant::Global)) {
+            self.note(field, "roles are held in teams: name a team");
+        }
+    }
+
+    fn auto_advance(&mut self, agent: bool, input: &str) -> Option<String> {
+        let source = input.trim();
+        if source.is_empty() {
+            return None;
+        }
+        if !agent {
+            self.note("auto_advance", "is for stages where the agent runs");
+        } else if let Err(fault) = condition::check_with_run(source) {
+            self.because("INVALID_CONDITION", "auto_advance", fault);
+        }
+        Some(source.to_owned())
+    }
+
     fn refuse_agent_fields(&mut self, input: &StageInput) {
         let given = [
             ("agent_prompt", !input.agent_prompt.is_empty()),
@@ -170,69 +276,6 @@ impl Judge<'_> {
         for (field, _) in given.into_iter().filter(|(_, given)| *given) {
             self.note(field, "is for agent stages only");
         }
-    }
-
-    fn assignment(&mut self, input: &AssignmentInput) -> Assignment {
-        match input {
-            AssignmentInput::Anyone => Assignment::Anyone,
-            AssignmentInput::Role(role) => {
-                self.role(role);
-                Assignment::Role(role.clone())
-            }
-            AssignmentInput::User(name) => {
-                if let Ok(user) = name.parse() {
-                    return Assignment::User(user);
-                }
-                self.note("assignment.user", "must be a name of the form users/{uuid}");
-                Assignment::Anyone
-            }
-            AssignmentInput::Queue(QueueInput { name, role }) => {
-                let name = self.text("assignment.queue", QUEUE, name);
-                let role = Some(role).filter(|role| !role.is_empty()).cloned();
-                role.iter().for_each(|role| self.role(role));
-                Assignment::Queue { name, role }
-            }
-            AssignmentInput::RoundRobin(rota) => Assignment::RoundRobin(self.rota(rota)),
-            AssignmentInput::Unsupported(kind) => {
-                let expected = format!("{kind} is not supported yet: use another type");
-                self.because(UNSUPPORTED, "assignment.type", expected);
-                Assignment::Anyone
-            }
-        }
-    }
-
-    fn role(&mut self, role: &str) {
-        let teamless = matches!(self.place, Place::Workflow(Tenant::Person(_) | Tenant::Global));
-        if !TEAM_ROLES.contains(&role) {
-            let expected = format!("must be one of {}", TEAM_ROLES.join(", "));
-            self.note("assignment.role", expected);
-        } else if teamless {
-            self.note("assignment.role", "roles are held in teams: name a team");
-        }
-    }
-
-    fn rota(&mut self, input: &RotaInput) -> Rota {
-        if input.role.is_empty() == input.users.is_empty() {
-            self.note("assignment.users", "must be given, or else `role`, and not both");
-        } else if !input.role.is_empty() {
-            self.role(&input.role);
-            return Rota::Role(input.role.clone());
-        } else if input.users.len() > IN_TURN {
-            self.note("assignment.users", format!("must not be more than {IN_TURN}"));
-        }
-        let mut users = Vec::new();
-        for (at, name) in input.users.iter().take(IN_TURN).enumerate() {
-            match name.parse() {
-                Ok(user) => users.push(user),
-                Err(_) => {
-                    let field = format!("assignment.users[{at}]");
-                    self.note(&field, "must be a name of the form users/{uuid}");
-                }
-            }
-        }
-        users.sort_unstable();
-        users.dedup();
-        Rota::Users(users)
     }
 
     /// Without routes the item is finished here.
@@ -285,15 +328,20 @@ impl Judge<'_> {
         path.to_owned()
     }
 
-    fn text(&mut self, field: &str, limits: Limits, value: &str) -> String {
+    pub(super) fn text(&mut self, field: &str, limits: Limits, value: &str) -> String {
         self.faults.text(&format!("{}.{field}", self.path), limits, value)
     }
 
-    fn note(&mut self, field: &str, description: impl Into<String>) {
+    pub(super) fn note(&mut self, field: &str, description: impl Into<String>) {
         self.faults.note(format!("{}.{field}", self.path), description);
     }
 
-    fn because(&mut self, reason: &'static str, field: &str, description: impl Into<String>) {
+    pub(super) fn because(
+        &mut self,
+        reason: &'static str,
+        field: &str,
+        description: impl Into<String>,
+    ) {
         self.faults.because(reason, format!("{}.{field}", self.path), description);
     }
 }

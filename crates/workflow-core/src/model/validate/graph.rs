@@ -61,14 +61,21 @@ fn routes(
             _ => {}
         }
     }
+    let rejected = stage.approval.as_ref().and_then(|approval| approval.reject_to.as_ref());
+    if rejected.is_some_and(|target| !places.contains_key(target) || *target == stage.id) {
+        sound = false;
+        let field = format!("workflow.stages[{at}].approval.reject_stage_id");
+        faults.because(REASON, field, "is not another stage of this workflow");
+    }
     sound
 }
 
 /// Every stage can be reached from the first, and the end from every stage.
 fn paths(faults: &mut Faults, stages: &[Stage], places: &HashMap<&StageId, usize>) {
     let targets = |stage: &Stage| -> Vec<usize> {
+        let rejected = stage.approval.iter().filter_map(|approval| approval.reject_to.as_ref());
         let targets = stage.routes.iter().filter_map(|route| route.target.as_ref());
-        targets.filter_map(|target| places.get(target).copied()).collect()
+        targets.chain(rejected).filter_map(|target| places.get(target).copied()).collect()
     };
     let next: Vec<Vec<usize>> = stages.iter().map(targets).collect();
     let mut before = vec![Vec::new(); stages.len()];

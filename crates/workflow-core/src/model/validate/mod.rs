@@ -1,6 +1,7 @@
 //! Judges what callers ask for. All faults of a request are reported together, each with the
 //! path of its field.
 
+mod assignment;
 mod definition;
 mod faults;
 mod graph;

@@ -118,17 +118,7 @@ const CASES: &[Case] = &[
     ),
     (|w| w.stages[0].kind = None, "INVALID_ARGUMENT", &["workflow.stages[0].type"]),
     (
-        |w| w.stages[1].kind = Some(StageType::Approval),
-        "STAGE_TYPE_NOT_SUPPORTED",
-        &["workflow.stages[1].type"],
-    ),
-    (
         |w| w.stages[1].kind = Some(StageType::Automation),
-        "STAGE_TYPE_NOT_SUPPORTED",
-        &["workflow.stages[1].type"],
-    ),
-    (
-        |w| w.stages[1].kind = Some(StageType::Hybrid),
         "STAGE_TYPE_NOT_SUPPORTED",
         &["workflow.stages[1].type"],
     ),
@@ -142,8 +132,12 @@ const CASES: &[Case] = &[
         "INVALID_ARGUMENT",
         &["workflow.stages[1].form.fields"],
     ),
-    (|w| w.stages[1].sla_minutes = 5, "FIELD_NOT_SUPPORTED", &["workflow.stages[1].sla_minutes"]),
-    (|w| w.stages[1].sla_minutes = -1, "FIELD_NOT_SUPPORTED", &["workflow.stages[1].sla_minutes"]),
+    (|w| w.stages[1].sla_minutes = -1, "INVALID_ARGUMENT", &["workflow.stages[1].sla_minutes"]),
+    (
+        |w| w.stages[1].sla_minutes = 527_041,
+        "INVALID_ARGUMENT",
+        &["workflow.stages[1].sla_minutes"],
+    ),
     (
         |w| w.stages[1].agent_output = AgentOutput::Patch,
         "FIELD_NOT_SUPPORTED",
@@ -268,8 +262,8 @@ fn each_rule_names_its_field_and_reason() {
 fn all_faults_are_reported_together_and_bounded() {
     let mut asked = sound();
     asked.display_name.clear();
-    asked.stages[0].kind = Some(StageType::Approval);
-    asked.stages[1].sla_minutes = 3;
+    asked.stages[0].kind = Some(StageType::Ai);
+    asked.stages[1].sla_minutes = -3;
     asked.triggers = vec![TriggerInput { event_type: "x".into(), ..TriggerInput::default() }];
     let (reason, paths) = refusal(&asked);
     assert_eq!(reason, "STAGE_TYPE_NOT_SUPPORTED");

@@ -4,18 +4,26 @@ use primitives::{Checked, InvalidArgs, UserId};
 
 use super::faults::Faults;
 use super::{Place, Texts, definition};
-use crate::model::{Definition, Part, Settings, Stage, UpdateInput, Workflow, WorkflowInput};
+use crate::model::{
+    Definition, Part, Settings, Stage, StageType, UpdateInput, Workflow, WorkflowInput,
+};
 
-/// Judges the settings beside a definition.
-pub fn settings(input: &WorkflowInput, current: Settings) -> Checked<Settings> {
-    if input.require_approval_to_start {
-        let help = "is not supported yet: leave it unset";
-        let field = "workflow.require_approval_to_start";
-        return Err(InvalidArgs::because(definition::UNSUPPORTED, field, help));
+/// Judges the settings beside a definition. Where items need approval to start, the definition
+/// begins with the stage that says whose.
+pub fn settings(
+    input: &WorkflowInput,
+    definition: &Definition,
+    current: Settings,
+) -> Checked<Settings> {
+    let first = definition.stages.first();
+    let is_gated = first.is_some_and(|first| first.kind == StageType::Approval);
+    if input.require_approval_to_start && !is_gated {
+        let help = "needs a first stage of type APPROVAL, which says who lets items start";
+        return Err(InvalidArgs::new("workflow.require_approval_to_start", help));
     }
     Ok(Settings {
         allows_manual_creation: input.allow_manual_creation.unwrap_or(true),
-        requires_approval_to_start: false,
+        requires_approval_to_start: input.require_approval_to_start,
         ..current
     })
 }
@@ -35,11 +43,12 @@ pub fn update(input: &UpdateInput, current: &Workflow, user: UserId) -> Checked<
         changed.definition.triggers = definition::triggers(&mut faults, &asked.triggers, user);
     }
     keeps(&current.definition, &mut changed.definition);
-    changed.settings = faults.take_or(set(input, current), current.settings.clone());
+    let settings = set(input, &changed.definition, current);
+    changed.settings = faults.take_or(settings, current.settings.clone());
     faults.finish(changed)
 }
 
-fn set(input: &UpdateInput, current: &Workflow) -> Checked<Settings> {
+fn set(input: &UpdateInput, definition: &Definition, current: &Workflow) -> Checked<Settings> {
     let now = &current.settings;
     let manual = input.changes(Part::AllowManualCreation);
     let approval = input.changes(Part::RequireApprovalToStart);
@@ -49,10 +58,14 @@ fn set(input: &UpdateInput, current: &Workflow) -> Checked<Settings> {
         } else {
             Some(now.allows_manual_creation)
         },
-        require_approval_to_start: approval && input.workflow.require_approval_to_start,
+        require_approval_to_start: if approval {
+            input.workflow.require_approval_to_start
+        } else {
+            now.requires_approval_to_start
+        },
         ..WorkflowInput::default()
     };
-    settings(&asked, now.clone())
+    settings(&asked, definition, now.clone())
 }
 
 fn texts(faults: &mut Faults, input: &UpdateInput, changed: &mut Workflow) {
