@@ -39,6 +39,7 @@ pub const POSTGRES: &[Migration] = migrations!["postgres":
     "0014_comments_and_queues",
     "0015_approvals",
     "0016_open_items",
+    "0017_turns",
 ];
 
 /// For SQLite 3.37 and later.
@@ -59,6 +60,7 @@ pub const SQLITE: &[Migration] = migrations!["sqlite":
     "0014_comments_and_queues",
     "0015_approvals",
     "0016_open_items",
+    "0017_turns",
 ];
 
 /// Which tables row-level security does not divide by owner, and what the server may do.

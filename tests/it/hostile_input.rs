@@ -201,7 +201,6 @@ testkit::on_both! {
             refused(answer, ARGUMENT, "STAGE_TYPE_NOT_SUPPORTED");
         }
         for unsupported in [
-            Stage { form: Some(Struct::default()), ..human("a") },
             Stage { agent_output: 2, ..assist("a") },
         ] {
             refused(create(vec![unsupported]).await, ARGUMENT, "FIELD_NOT_SUPPORTED");

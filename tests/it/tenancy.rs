@@ -215,6 +215,8 @@ fn flow_fields() -> Vec<Field> {
             CreateWorkflowRequest { workflow: Some(decided(own, vec![name], vec![])), ..Default::default() };
         "workflow.v1.WorkflowService/CreateWorkflow" "workflow.stages.approval.escalation_users" User |own, name|
             CreateWorkflowRequest { workflow: Some(decided(own, vec![], vec![name])), ..Default::default() };
+        "workflow.v1.WorkflowService/CreateWorkflow" "workflow.stages.assignment.users" User |own, name|
+            CreateWorkflowRequest { workflow: Some(in_turn(own, name)), ..Default::default() };
         "workflow.v1.WorkflowService/GetWorkflow" "name" Workflow |_, name| GetWorkflowRequest { name };
         "workflow.v1.WorkflowService/ListWorkflows" "team" Team |_, name|
             ListWorkflowsRequest { team: name, ..Default::default() };
@@ -343,6 +345,8 @@ fn definition_fields() -> Vec<Field> {
             update(Workflow { stages: decided(own, vec![name], vec![]).stages, ..own.flows.to_update.clone() }, "stages");
         "workflow.v1.WorkflowService/UpdateWorkflow" "workflow.stages.approval.escalation_users" User |own, name|
             update(Workflow { stages: decided(own, vec![], vec![name]).stages, ..own.flows.to_update.clone() }, "stages");
+        "workflow.v1.WorkflowService/UpdateWorkflow" "workflow.stages.assignment.users" User |own, name|
+            update(Workflow { stages: in_turn(own, name).stages, ..own.flows.to_update.clone() }, "stages");
         "workflow.v1.WorkflowService/UndeleteWorkflow" "name" ToUndelete |_, name|
             UndeleteWorkflowRequest { name, ..Default::default() };
         "workflow.v1.WorkflowService/GetWorkflowRevision" "name" Workflow |_, name|
@@ -404,6 +408,14 @@ fn assigned(own: &Own, user: String) -> Workflow {
 fn decided(own: &Own, users: Vec<String>, escalation_users: Vec<String>) -> Workflow {
     let asked = Approval { users, escalation_users, expire_minutes: 5, ..Default::default() };
     let stage = Stage { approval: Some(asked), ..stage("may", StageType::Approval) };
+    workflow("New", &own.team, [stage])
+}
+
+fn in_turn(own: &Own, user: String) -> Workflow {
+    let users = vec![user];
+    let assignment =
+        Assignment { r#type: AssignmentType::RoundRobin.into(), users, ..Default::default() };
+    let stage = Stage { assignment: Some(assignment), ..human("do") };
     workflow("New", &own.team, [stage])
 }
 

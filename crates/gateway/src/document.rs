@@ -57,8 +57,10 @@ fn wrong(text: &str) -> InvalidArgs {
 #[cfg(test)]
 mod tests {
     use proptest::prelude::*;
-    use workflow_core::model::{AgentOutput, StageType};
-    use workflow_core::service::{AssignmentInput, RouteInput, StageInput, TriggerInput};
+    use workflow_core::model::{AgentOutput, FieldOption, FieldType, Form, FormField, StageType};
+    use workflow_core::service::{
+        AssignmentInput, QueueInput, RotaInput, RouteInput, StageInput, TriggerInput,
+    };
 
     use super::*;
 
@@ -77,12 +79,56 @@ mod tests {
             Just(AssignmentInput::Anyone),
             text().prop_map(AssignmentInput::Role),
             text().prop_map(AssignmentInput::User),
+            (text(), text())
+                .prop_map(|(name, role)| AssignmentInput::Queue(QueueInput { name, role })),
+            (text(), prop::collection::vec(text(), 0..3))
+                .prop_map(|(role, users)| AssignmentInput::RoundRobin(RotaInput { role, users })),
         ]
     }
 
     fn kind() -> impl Strategy<Value = Option<StageType>> {
         let kinds = [StageType::Human, StageType::AgentAssist, StageType::Approval];
         prop::option::of(prop::sample::select(kinds.to_vec()))
+    }
+
+    fn default() -> impl Strategy<Value = serde_json::Value> {
+        prop_oneof![
+            text().prop_map(Into::into),
+            any::<bool>().prop_map(Into::into),
+            any::<i64>().prop_map(Into::into),
+            (-1e9..1e9).prop_map(Into::into),
+            prop::collection::vec(text(), 0..3).prop_map(Into::into),
+            (text(), 0..9_i32)
+                .prop_map(|(name, size)| serde_json::json!({"name": name, "size": size})),
+        ]
+    }
+
+    prop_compose! {
+        fn field()(
+            (key, label, show_if, pattern) in (text(), text(), text(), text()),
+            kind in prop::sample::select(FieldType::ALL.to_vec()),
+            default_value in prop::option::of(default()),
+            (required, max_length) in (any::<bool>(), 0..9_u32),
+            (min, max) in (prop::option::of(any::<i64>()), prop::option::of(-1e3..1e3)),
+            options in prop::collection::vec((text(), text()), 0..3),
+        ) -> FormField {
+            let option = |(value, label)| FieldOption { value, label };
+            FormField {
+                label, show_if, pattern, default_value, required, max_length,
+                min_value: min.map(Into::into),
+                max_value: max.and_then(serde_json::Number::from_f64),
+                options: options.into_iter().map(option).collect(),
+                ..FormField::new(key, kind)
+            }
+        }
+    }
+
+    fn form() -> impl Strategy<Value = Form> {
+        (text(), prop::collection::vec(field(), 0..3)).prop_map(|(display_name, fields)| Form {
+            display_name,
+            fields,
+            ..Form::default()
+        })
     }
 
     prop_compose! {
@@ -92,6 +138,7 @@ mod tests {
             routes in prop::collection::vec((text(), text(), text()), 0..3),
             (agent_prompt, agent_target_path, agent_model_hint) in (text(), text(), text()),
             (patch, agent_auto_apply) in (any::<bool>(), any::<bool>()),
+            form in prop::option::of(form()),
         ) -> StageInput {
             let route = |(condition, target, description)| RouteInput { condition, target, description };
             StageInput {
@@ -99,7 +146,7 @@ mod tests {
                 routes: routes.into_iter().map(route).collect(),
                 agent_prompt, agent_target_path, agent_model_hint,
                 agent_output: if patch { AgentOutput::Patch } else { AgentOutput::Plan },
-                agent_auto_apply,
+                agent_auto_apply, form,
                 ..StageInput::default()
             }
         }

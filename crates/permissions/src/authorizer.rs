@@ -16,7 +16,7 @@ use crate::caller::{Inner, Rights};
 use crate::{
     Assignment, AssignmentScope, Caller, CustomRole, Denied, Grant, HeldRole, Key, Level, Levels,
     Membership, Permission, PolicyData, PolicySource, Role, RoleTable, RoleTableError, SourceError,
-    UserRecord,
+    UserKind, UserRecord,
 };
 
 /// The authorizer cannot start.
@@ -151,6 +151,32 @@ impl Authorizer {
         } else {
             policy.put_together(person, &self.roles, now).holds::<P>(tenant)
         }
+    }
+
+    /// Active people who hold `P` on rows of `tenant` now, by id: in a team those who hold the
+    /// role of this name there; nobody elsewhere, where no roles are held.
+    pub fn people_with<P: Permission>(&self, tenant: Tenant, role: &str) -> Vec<UserId> {
+        let Tenant::Team(team) = tenant else { return Vec::new() };
+        let policy = self.policy.load();
+        let now = self.clock.now();
+        let is_one = |person: &&Person| {
+            let fresh;
+            let rights = if person.is_current(now) {
+                &*person.rights
+            } else {
+                fresh = policy.put_together(person, &self.roles, now);
+                &fresh
+            };
+            let mut teams = rights.teams.iter().filter(|held| held.team == team);
+            teams.any(|held| held.holds(role)) && rights.holds::<P>(tenant)
+        };
+        let people = policy
+            .users
+            .values()
+            .filter(|person| person.record.active && person.record.kind == UserKind::Person);
+        let mut found: Vec<_> = people.filter(is_one).map(|person| person.record.user).collect();
+        found.sort_unstable();
+        found
     }
 
     fn caller_in(&self, policy: &Policy, user: UserId, request_id: &str) -> Option<Caller> {

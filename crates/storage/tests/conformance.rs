@@ -143,6 +143,9 @@ suites! {
         what_is_in_hand_is_counted,
         who_started_a_run_is_known,
     ;
+    turns:
+        the_last_turn_is_known_and_turns_wait_for_each_other,
+    ;
     comments:
         rows_come_back_as_they_were_stored,
         foreign_rows_look_absent,

@@ -9,6 +9,7 @@ mod held;
 mod items;
 mod ledger;
 mod queues;
+mod turns;
 
 pub use batches::{BatchTx, Gathered, HeldPage, NewItem};
 pub use comments::{CommentStore, CommentTx};
@@ -17,6 +18,7 @@ pub use held::{HeldBy, HeldItem, HeldItems};
 pub use items::{InHand, ItemTx};
 pub use ledger::LedgerStore;
 pub use queues::{Place, QueueStore};
+pub use turns::{TurnTx, Turns};
 
 use async_trait::async_trait;
 use audit::AuditTrail;
@@ -132,7 +134,7 @@ pub trait WorkflowStore:
 /// One transaction. Dropped without [`commit`](Self::commit), it rolls back.
 #[async_trait]
 pub trait WorkflowTx:
-    ItemTx + BatchTx + DefinitionsTx + CommentTx + AuditTrail + Requests + Send
+    ItemTx + BatchTx + TurnTx + DefinitionsTx + CommentTx + AuditTrail + Requests + Send
 {
     /// Loads an item the scope can see, with its definition, and holds it until the end.
     async fn lock_item(

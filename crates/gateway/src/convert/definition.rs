@@ -3,15 +3,16 @@
 use api::workflow as wire;
 use primitives::{Checked, UserId};
 use workflow_core::model::{
-    AgentOutput, Approval, Assignment, Stage, StageRoute, StageType, Trigger, Workflow,
+    AgentOutput, Approval, Assignment, Rota, Stage, StageRoute, StageType, Trigger, Workflow,
 };
 use workflow_core::service::{
-    ApprovalInput, AssignmentInput, RouteInput, StageInput, TriggerInput, WorkflowInput,
+    ApprovalInput, AssignmentInput, QueueInput, RotaInput, RouteInput, StageInput, TriggerInput,
+    WorkflowInput,
 };
 
 use super::faults::Faults;
 use super::scalar::{etag, int, name, optional_time, time};
-use super::{json, owner, parameter};
+use super::{form, owner, parameter};
 
 /// Stages and triggers looked at; the domain refuses fewer.
 const LOOKED_AT: usize = 1_000;
@@ -52,13 +53,11 @@ fn stage_input(faults: &mut Faults, at: usize, given: wire::Stage) -> StageInput
             AgentOutput::Plan
         }
     };
-    let has_form = given.form.is_some();
-    // A form is refused as such; one that cannot be read says more.
-    faults.take(json::object(&format!("{path}.form"), given.form));
+    let form = given.form.map(|given| form::input(faults, &format!("{path}.form"), given));
     StageInput {
         kind: stage_kind(given.r#type),
         assignment: assignment_input(faults, &path, given.assignment),
-        has_form,
+        form,
         id: given.stage_id,
         display_name: given.display_name,
         description: given.description,
@@ -119,15 +118,22 @@ fn assignment_input(
     given: Option<wire::Assignment>,
 ) -> AssignmentInput {
     use wire::AssignmentType as Wire;
-    let Some(wire::Assignment { r#type, role, user }) = given else {
+    let Some(wire::Assignment { r#type, role, user, queue, users }) = given else {
         return AssignmentInput::Anyone;
     };
     let Ok(kind) = Wire::try_from(r#type) else {
         faults.note(format!("{path}.assignment.type"), "is not a known type");
         return AssignmentInput::Anyone;
     };
-    if kind != Wire::Role && !role.is_empty() {
-        faults.note(format!("{path}.assignment.role"), "is for the type ROLE only");
+    if !matches!(kind, Wire::Role | Wire::Queue | Wire::RoundRobin) && !role.is_empty() {
+        let help = "is for the types ROLE, QUEUE and ROUND_ROBIN only";
+        faults.note(format!("{path}.assignment.role"), help);
+    }
+    if kind != Wire::Queue && !queue.is_empty() {
+        faults.note(format!("{path}.assignment.queue"), "is for the type QUEUE only");
+    }
+    if kind != Wire::RoundRobin && !users.is_empty() {
+        faults.note(format!("{path}.assignment.users"), "is for the type ROUND_ROBIN only");
     }
     if kind != Wire::User && !user.is_empty() {
         faults.note(format!("{path}.assignment.user"), "is for the type USER only");
@@ -136,9 +142,12 @@ fn assignment_input(
         Wire::Unspecified => AssignmentInput::Anyone,
         Wire::Role => AssignmentInput::Role(role),
         Wire::User => AssignmentInput::User(user),
-        Wire::Queue => AssignmentInput::Unsupported("QUEUE".into()),
+        Wire::Queue => AssignmentInput::Queue(QueueInput { name: queue, role }),
         Wire::Automation => AssignmentInput::Unsupported("AUTOMATION".into()),
-        Wire::RoundRobin => AssignmentInput::Unsupported("ROUND_ROBIN".into()),
+        Wire::RoundRobin => {
+            let users = users.into_iter().take(LOOKED_AT).collect();
+            AssignmentInput::RoundRobin(RotaInput { role, users })
+        }
     }
 }
 
@@ -215,7 +224,8 @@ pub(super) fn stage(stage: Stage) -> wire::Stage {
         description: stage.description,
         r#type: stage_type(stage.kind).into(),
         assignment: assignment(stage.assignment),
-        form: None,
+        form_schema: stage.form.as_ref().map(form::schema).unwrap_or_default(),
+        form: stage.form.map(form::shown),
         sla_minutes: int(stage.sla_minutes),
         routes: stage.routes.into_iter().map(route).collect(),
         agent_prompt: stage.agent_prompt,
@@ -267,12 +277,28 @@ const fn stage_type(kind: StageType) -> wire::StageType {
 
 fn assignment(assignment: Assignment) -> Option<wire::Assignment> {
     use wire::AssignmentType as Wire;
-    let (kind, role, user) = match assignment {
+    let role = assignment.role().unwrap_or_default().to_owned();
+    let mut shown = wire::Assignment { role, ..wire::Assignment::default() };
+    let kind = match assignment {
         Assignment::Anyone => return None,
-        Assignment::Role(role) => (Wire::Role, role, String::new()),
-        Assignment::User(user) => (Wire::User, String::new(), user.to_string()),
+        Assignment::Role(_) => Wire::Role,
+        Assignment::User(user) => {
+            shown.user = user.to_string();
+            Wire::User
+        }
+        Assignment::Queue { name, role: _ } => {
+            shown.queue = name;
+            Wire::Queue
+        }
+        Assignment::RoundRobin(rota) => {
+            if let Rota::Users(users) = rota {
+                shown.users = users.iter().map(ToString::to_string).collect();
+            }
+            Wire::RoundRobin
+        }
     };
-    Some(wire::Assignment { r#type: kind.into(), role, user })
+    shown.r#type = kind.into();
+    Some(shown)
 }
 
 fn route(route: StageRoute) -> wire::StageRoute {

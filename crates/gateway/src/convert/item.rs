@@ -223,6 +223,7 @@ pub(crate) fn explanation(known: Explanation) -> wire::ExplainWorkItemResponse {
         code: because.code.to_owned(),
         message: because.message,
         work_items: because.items.iter().map(WorkItemId::to_string).collect(),
+        queue: because.queue,
     });
     wire::ExplainWorkItemResponse {
         because: because.collect(),

@@ -11,6 +11,7 @@ pub(crate) mod directory;
 pub(crate) mod engine;
 pub(crate) mod faults;
 pub(crate) mod figures;
+pub(crate) mod form;
 pub(crate) mod item;
 pub(crate) mod json;
 pub(crate) mod ledger;

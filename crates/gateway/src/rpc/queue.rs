@@ -7,6 +7,7 @@ use api::workflow::{
 use permissions::{Grant, WorkflowsView};
 use tonic::{Request, Response, Status};
 use workflow_core::model::StageId;
+use workflow_core::service::QueueFilter;
 
 use crate::call::Rpc;
 use crate::convert::item;
@@ -20,10 +21,11 @@ impl Rpc {
         let request = request.get_ref();
         let workflow = call.name("parent", &request.parent)?;
         let stage = (!request.stage_id.is_empty()).then(|| StageId(request.stage_id.clone()));
-        let (stage, page) = (stage.as_ref(), &call.page(request));
+        let queue = Some(request.queue.as_str()).filter(|queue| !queue.is_empty());
+        let (only, page) = (QueueFilter { stage: stage.as_ref(), queue }, &call.page(request));
         let found = call
             .run(|grant: Grant<WorkflowsView>| async move {
-                self.services().items.queue(&grant, workflow, stage, page.clone()).await
+                self.services().items.queue(&grant, workflow, only, page.clone()).await
             })
             .await?;
         let next_page_token = call.next_token(request, found.next);

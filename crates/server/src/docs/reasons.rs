@@ -30,8 +30,10 @@ reasons! {
     "ASSIGNEE_NOT_ALLOWED" "FAILED_PRECONDITION" "the person may not work on the item where it is" "give them a role, or name somebody else";
     "AUTO_APPLY_REFUSED" "run" "a guard of auto-apply said no; it is named" "let a person apply the change";
     "AWAITS_APPROVAL" "explanation" "the item waits for the word of those whom its stage names" "see the stage's approval";
+    "AWAITS_QUEUE" "explanation" "the item waits in a queue for somebody who takes from there" "see the stage's assignment";
     "AWAITS_REVIEW" "explanation" "the agent is done at its stage" "review what it recommends, and complete the stage";
     "AWAITS_ROLE" "explanation" "the item waits for somebody with its stage's role" "see the stage's assignment";
+    "AWAITS_TURN" "explanation" "nobody who takes turns could be given the item: any of them may claim it" "see the stage's assignment";
     "AWAITS_USER" "explanation" "the item waits for the person whom its stage names" "see the stage's assignment";
     "BRANCH_MOVED" "FAILED_PRECONDITION" "the mirror's branch is not where it was expected, or its files changed since" "look at the patch's branch";
     "CERTIFICATE_TAKEN" "FAILED_PRECONDITION" "another service account has the certificate_name" "see ListUsers";
@@ -52,6 +54,7 @@ reasons! {
     "FENCE_LOST" "run" "another worker took the run over" "nothing: the run goes on there";
     "FIELD_NOT_SUPPORTED" "INVALID_ARGUMENT" "a field that does not work yet is set" "leave it out";
     "FILTER_NOT_SUPPORTED" "INVALID_ARGUMENT" "`filter` and `order_by` do not work yet" "leave them empty";
+    "FORM_INVALID" "INVALID_ARGUMENT" "the data does not fill in the form of its stage" "mend the fields that are named, as `data.<key>`";
     "ILLEGAL_TRANSITION" "FAILED_PRECONDITION" "the item's state does not allow it" "read the item again";
     "INTERNAL" "INTERNAL" "a bug or a broken machine" "tell an operator the correlation id";
     "INVALID_ARGUMENT" "INVALID_ARGUMENT" "a field is wrong; BadRequest names it" "correct it";

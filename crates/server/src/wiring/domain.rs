@@ -85,7 +85,8 @@ impl Domain {
     }
 
     fn triggers(&self) -> Triggers {
-        Triggers::new(Arc::new(self.storage.clone()), self.clock.clone())
+        let store = Arc::new(self.storage.clone());
+        Triggers::new(store, self.clock.clone(), self.authorizer.clone())
     }
 
     fn stops(&self) -> Stops {

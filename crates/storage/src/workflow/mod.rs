@@ -20,6 +20,7 @@ mod snapshot;
 mod stars;
 mod transfer;
 mod trigger;
+mod turns;
 mod visit;
 mod waiting;
 

@@ -36,7 +36,7 @@ fn open_blockers(tenant: Tenant, item: SimpleExpr) -> SelectStatement {
 impl Tx {
     /// Lets nobody else past the same words until this transaction is over. SQLite's one
     /// writer is alone anyway.
-    async fn alone(&self, words: &str) -> Result<()> {
+    pub(super) async fn alone(&self, words: &str) -> Result<()> {
         if self.storage.dialect() == Dialect::Sqlite {
             return Ok(());
         }

@@ -25,6 +25,7 @@ pub mod requests;
 pub mod roles;
 pub mod runs;
 pub mod transactions;
+pub mod turns;
 pub mod values;
 pub mod waiting;
 pub mod workflows;

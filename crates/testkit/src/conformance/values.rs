@@ -241,6 +241,7 @@ fn stage(id: &str, kind: StageType, next: Option<&str>, person: UserId) -> Stage
         auto_apply_set_by: kind.runs_agent().then_some(person),
         wip_limit: 0,
         wip_limit_per_person: 0,
+        form: None,
         sla_minutes: 90,
         approval: Some(Approval {
             quorum: 2,

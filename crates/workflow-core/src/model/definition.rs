@@ -4,7 +4,7 @@ use events::EventType;
 use primitives::{TriggerId, UserId};
 use serde::{Deserialize, Serialize};
 
-use super::{Approval, Parameter};
+use super::{Approval, Form, Parameter};
 
 /// Identifies a stage within its workflow: `[A-Za-z0-9_-]{1,64}`.
 #[derive(Clone, Debug, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
@@ -75,6 +75,50 @@ pub enum Assignment {
     Role(String),
     /// One person.
     User(UserId),
+    /// Whoever takes from the queue of this name; with a role, holders of that.
+    Queue { name: String, role: Option<String> },
+    /// Those who take turns.
+    RoundRobin(Rota),
+}
+
+impl Assignment {
+    /// The role that it names.
+    pub fn role(&self) -> Option<&str> {
+        match self {
+            Self::Role(role) | Self::RoundRobin(Rota::Role(role)) => Some(role),
+            Self::Queue { role, .. } => role.as_deref(),
+            Self::Anyone | Self::User(_) | Self::RoundRobin(Rota::Users(_)) => None,
+        }
+    }
+
+    /// The same where nobody holds a role.
+    #[must_use]
+    pub fn without_role(self) -> Self {
+        match self {
+            Self::Role(_) | Self::RoundRobin(Rota::Role(_)) => Self::Anyone,
+            Self::Queue { name, role: _ } => Self::Queue { name, role: None },
+            other => other,
+        }
+    }
+
+    /// The same where nobody is known.
+    #[must_use]
+    pub fn without_people(self) -> Self {
+        match self {
+            Self::User(_) | Self::RoundRobin(Rota::Users(_)) => Self::Anyone,
+            other => other,
+        }
+    }
+}
+
+/// Who take turns.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Rota {
+    /// Holders of a role in the workflow's team.
+    Role(String),
+    /// These, by id.
+    Users(Vec<UserId>),
 }
 
 /// What an agent stage asks for.
@@ -122,6 +166,9 @@ pub struct Stage {
     /// Of these, one person's; 0 is no limit.
     #[serde(default)]
     pub wip_limit_per_person: u32,
+    /// What must be filled in before it is completed.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub form: Option<Form>,
     /// Minutes that an item should stay here at most; 0 is no limit.
     #[serde(default)]
     pub sla_minutes: u32,

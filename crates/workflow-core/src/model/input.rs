@@ -7,14 +7,14 @@ use primitives::{RepositoryId, Timestamp, WorkItemId};
 
 use serde::{Deserialize, Serialize};
 
-use super::{AgentOutput, Data, Priority, StageId, StageType, Verdict};
+use super::{AgentOutput, Data, Form, Priority, StageId, StageType, Verdict};
 
 /// An `etag` as a version; `None` when the caller gave none. A negative one, as for a text
 /// that is no etag at all, never matches.
 pub type Etag = Option<i64>;
 
 /// What a document leaves out.
-fn is_default<T: Default + PartialEq>(value: &T) -> bool {
+pub(super) fn is_default<T: Default + PartialEq>(value: &T) -> bool {
     *value == T::default()
 }
 
@@ -57,9 +57,6 @@ pub struct StageInput {
     #[serde(rename = "type")]
     pub kind: Option<StageType>,
     pub assignment: AssignmentInput,
-    /// A form was given: refused.
-    #[serde(skip_serializing_if = "is_default")]
-    pub has_form: bool,
     /// 0 is no limit.
     #[serde(skip_serializing_if = "is_default")]
     pub sla_minutes: i32,
@@ -82,6 +79,8 @@ pub struct StageInput {
     /// 0 is no limit.
     #[serde(skip_serializing_if = "is_default")]
     pub wip_limit_per_person: i32,
+    #[serde(skip_serializing_if = "is_default")]
+    pub form: Option<Form>,
     #[serde(skip_serializing_if = "is_default")]
     pub approval: Option<ApprovalInput>,
     /// Empty: people complete it.
@@ -117,9 +116,32 @@ pub enum AssignmentInput {
     Role(String),
     /// `users/{uuid}`.
     User(String),
-    /// Refused, with the name of the kind: queue, automation, round robin.
+    Queue(QueueInput),
+    RoundRobin(RotaInput),
+    /// Refused, with the name of the kind: automation.
     #[serde(skip)]
     Unsupported(String),
+}
+
+/// A queue, as asked for.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Deserialize, Serialize)]
+#[serde(deny_unknown_fields)]
+pub struct QueueInput {
+    pub name: String,
+    /// Empty: anyone.
+    #[serde(default, skip_serializing_if = "is_default")]
+    pub role: String,
+}
+
+/// Who take turns, as asked for: a role or some people.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Deserialize, Serialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct RotaInput {
+    #[serde(skip_serializing_if = "is_default")]
+    pub role: String,
+    /// `users/{uuid}`
+    #[serde(skip_serializing_if = "is_default")]
+    pub users: Vec<String>,
 }
 
 /// A way out of a stage, as asked for.

@@ -192,6 +192,7 @@ mod tests {
             sla_minutes: 0,
             approval: None,
             auto_advance: None,
+            form: None,
         }
     }
 

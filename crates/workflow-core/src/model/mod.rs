@@ -8,6 +8,7 @@ pub mod condition;
 pub mod data;
 pub mod days;
 mod definition;
+pub mod form;
 mod input;
 mod item;
 mod ledger;
@@ -17,6 +18,7 @@ pub mod proposal;
 mod publish;
 mod recommendation;
 mod revision;
+mod rota;
 mod settings;
 mod state;
 mod update;
@@ -31,11 +33,13 @@ pub use change::{Change, Move};
 pub use comment::{Comment, CommentChange};
 pub use days::{Days, Offset};
 pub use definition::{
-    AgentOutput, Assignment, Definition, Stage, StageId, StageRoute, StageType, Trigger,
+    AgentOutput, Assignment, Definition, Rota, Stage, StageId, StageRoute, StageType, Trigger,
 };
+pub use form::{FieldOption, FieldType, Form, FormField};
 pub use input::{
     ApprovalInput, AssignmentInput, CompleteInput, Etag, InstantiateInput, ItemChanges, ItemInput,
-    NoteInput, ReturnInput, ReviewInput, RouteInput, StageInput, TriggerInput, WorkflowInput,
+    NoteInput, QueueInput, ReturnInput, ReviewInput, RotaInput, RouteInput, StageInput,
+    TriggerInput, WorkflowInput,
 };
 pub use item::{
     Block, Data, ItemMove, LockedItem, Priority, ReservedKey, Transition, Visit, VisitEnd,
@@ -52,6 +56,7 @@ pub use recommendation::{
     AutoApplyResult, Recommendation, RecommendedFile, RecommendedStep, Verdict,
 };
 pub use revision::{Changes, Revision, StageChange};
+pub use rota::next_in_turn;
 pub use settings::{Origin, Pauses, Settings};
 pub use state::{Effect, IllegalTransition, ItemEvent, ItemState, Onward, Step};
 pub use update::{Part, UpdateInput};

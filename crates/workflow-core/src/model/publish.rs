@@ -1,10 +1,12 @@
 //! Templates of one's own, as asked for; and a definition said again as it was asked for.
 
+use primitives::UserId;
 use serde_json::Value;
 
 use super::{
     AgentOutput, Approval, ApprovalInput, Assignment, AssignmentInput, Definition, Etag,
-    ParameterType, RouteInput, Stage, StageInput, TriggerInput, Workflow, WorkflowInput,
+    ParameterType, QueueInput, Rota, RotaInput, RouteInput, Stage, StageInput, TriggerInput,
+    Workflow, WorkflowInput,
 };
 
 /// A parameter as asked for.
@@ -52,6 +54,17 @@ impl WorkflowInput {
     }
 }
 
+impl RotaInput {
+    fn of(rota: Rota) -> Self {
+        match rota {
+            Rota::Role(role) => Self { role, users: Vec::new() },
+            Rota::Users(users) => {
+                Self { role: String::new(), users: users.iter().map(UserId::to_string).collect() }
+            }
+        }
+    }
+}
+
 impl StageInput {
     fn of(stage: &Stage) -> Self {
         // Taken apart, so that a new field is said again before this compiles.
@@ -69,6 +82,7 @@ impl StageInput {
             auto_apply_set_by,
             wip_limit,
             wip_limit_per_person,
+            form,
             sla_minutes,
             approval,
             auto_advance,
@@ -78,6 +92,10 @@ impl StageInput {
             Assignment::Anyone => AssignmentInput::Anyone,
             Assignment::Role(role) => AssignmentInput::Role(role),
             Assignment::User(user) => AssignmentInput::User(user.to_string()),
+            Assignment::Queue { name, role } => {
+                AssignmentInput::Queue(QueueInput { name, role: role.unwrap_or_default() })
+            }
+            Assignment::RoundRobin(rota) => AssignmentInput::RoundRobin(RotaInput::of(rota)),
         };
         let routes = routes.into_iter().map(|route| RouteInput {
             condition: route.condition.unwrap_or_default(),
@@ -90,7 +108,6 @@ impl StageInput {
             description,
             kind: Some(kind),
             assignment,
-            has_form: false,
             sla_minutes: limit(sla_minutes),
             routes: routes.collect(),
             agent_prompt,
@@ -100,6 +117,7 @@ impl StageInput {
             agent_auto_apply: auto_apply_set_by.is_some(),
             wip_limit: limit(wip_limit),
             wip_limit_per_person: limit(wip_limit_per_person),
+            form,
             approval: approval.map(ApprovalInput::of),
             auto_advance: auto_advance.unwrap_or_default(),
         }

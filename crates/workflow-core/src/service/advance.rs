@@ -1,7 +1,8 @@
 //! A stage that the result of its run completes: `auto_advance`.
 //!
 //! The move is made on behalf of who started the run, who must still hold what a person needs
-//! to complete the stage. An item that somebody has claimed, or that waits, is left to people.
+//! to complete the stage. An item that somebody has claimed, or that waits, or whose form is not
+//! filled in, is left to people.
 
 use permissions::{Grant, ItemsEdit};
 
@@ -9,7 +10,7 @@ use super::item_rules::{next_stage, onward, stage_of};
 use super::{AssistRun, Items};
 use crate::WorkflowError;
 use crate::model::condition::{self, RunFacts};
-use crate::model::{Change, ItemEvent, ItemState, Move};
+use crate::model::{Change, ItemEvent, ItemState, Move, validate};
 
 impl Items {
     /// Completes the stage of a run that has ended, if the stage asks for that and its condition
@@ -34,9 +35,16 @@ impl Items {
         if item.visit != run.visit || waits || !condition::advances(condition, item, facts) {
             return Ok(false);
         }
-        let to = next_stage(&row, stage, item)?;
+        let mut completed = item.clone();
+        if let Some(form) = &stage.form {
+            // What is asked there only people can say.
+            let Ok(data) = validate::filled_in(form, item) else { return Ok(false) };
+            completed.data = data;
+        }
+        let to = next_stage(&row, stage, &completed)?;
         let by = Move { to, ..self.moved_by(grant, condition.clone()) };
-        let change = Change::decide(&row, ItemEvent::Advance(onward(to)), by)?;
+        let mut change = Change::decide(&row, ItemEvent::Advance(onward(to)), by)?;
+        change.item.data = completed.data;
         self.finish(tx, grant, &row, change, "work_item.auto_advanced", None).await?;
         Ok(true)
     }

@@ -6,6 +6,7 @@ use primitives::{Checked, RepositoryId, WorkItemId, WorkflowId};
 use serde::de::DeserializeOwned;
 
 use super::create_item::insert_asked;
+use super::turns::Arrival;
 use super::waiting::refuse_unknown;
 use super::workflows::{NOT_FOUND, gone_or};
 use super::{ItemInput, ItemView, Items, remember, replayed};
@@ -42,7 +43,8 @@ impl Items {
         }
         let inputs = validate::items(inputs?)?;
         let now = self.clock.now();
-        let views = insert_asked(tx.as_mut(), grant.caller(), &row, now, inputs).await?;
+        let arrival = Arrival { caller: grant.caller(), authorizer: &self.authorizer, now };
+        let views = insert_asked(tx.as_mut(), &arrival, &row, inputs).await?;
         remember(tx.as_mut(), once, &views, now).await?;
         tx.commit().await?;
         Ok(views)

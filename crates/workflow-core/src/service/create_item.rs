@@ -7,9 +7,10 @@ use serde_json::json;
 
 use super::item_rules::refuse_manual;
 use super::pauses::refuse_new_items;
+use super::turns::Arrival;
 use super::waiting::save_blockers;
 use super::{ItemInput, ItemView};
-use crate::model::{Change, LockedItem, WorkItem, Workflow};
+use crate::model::{Assignment, Change, LockedItem, WorkItem, Workflow};
 use crate::store::{NewItem, WorkflowTx};
 use crate::{StoreError, WorkflowError};
 
@@ -17,9 +18,8 @@ use crate::{StoreError, WorkflowError};
 /// Returns the items in this order.
 pub(super) async fn insert_asked(
     tx: &mut dyn WorkflowTx,
-    caller: &Caller,
+    arrival: &Arrival<'_>,
     workflow: &Admitted<ItemsCreate, Workflow>,
-    now: Timestamp,
     inputs: Vec<ItemInput>,
 ) -> Result<Vec<ItemView>, WorkflowError> {
     let named: Vec<_> = inputs.iter().map(|input| input.external_id.clone()).collect();
@@ -39,10 +39,17 @@ pub(super) async fn insert_asked(
             item.blocked_by = input.blocked_by;
         }
     });
+    let (caller, now) = (arrival.caller, arrival.now);
     let made = insert_all(tx, caller, workflow, now, "", fills.collect()).await?;
-    let (views, events): (Vec<_>, Vec<_>) = made.into_iter().unzip();
-    for view in views.iter().filter(|view| !view.item.blocked_by.is_empty()) {
+    for (view, _) in made.iter().filter(|(view, _)| !view.item.blocked_by.is_empty()) {
         save_blockers(tx, &workflow.save_as(view.item.clone())).await?;
+    }
+    let mut views = Vec::with_capacity(made.len());
+    let mut events = Vec::with_capacity(made.len());
+    for (view, event) in made {
+        let (view, given) = give(tx, arrival, workflow, view).await?;
+        views.push(view);
+        events.extend([event].into_iter().chain(given));
     }
     tx.record(events).await?;
     Ok(views)
@@ -130,6 +137,32 @@ pub(super) async fn free_external_ids(
     let place = if external_ids.len() > 1 { format!("requests[{at}]: ") } else { String::new() };
     let message = format!("{place}{item} of the same workflow has this external id");
     Err(WorkflowError::wrong_state("EXTERNAL_ID_TAKEN", message))
+}
+
+/// Gives a new item to whose turn it is at its first stage, after everything that may wait for
+/// other rows. Returns it as it then is, with another audit record.
+pub(super) async fn give(
+    tx: &mut dyn WorkflowTx,
+    arrival: &Arrival<'_>,
+    workflow: &Admitted<ItemsCreate, Workflow>,
+    view: ItemView,
+) -> Result<(ItemView, Option<AuditEvent>), WorkflowError> {
+    let first = workflow.definition.stage(&view.item.stage);
+    if !first.is_some_and(|stage| matches!(stage.assignment, Assignment::RoundRobin(_))) {
+        return Ok((view, None));
+    }
+    let row = LockedItem {
+        item: view.item.clone(),
+        definition: workflow.definition.clone().into(),
+        workflow_name: view.workflow_name.clone(),
+        item_key: view.item_key.clone(),
+        pauses: workflow.settings.pauses.clone(),
+    };
+    let clear = |given| workflow.save_as(given);
+    match arrival.give(tx, &row, &view.item, &clear).await? {
+        Some((item, event)) => Ok((ItemView { item, ..view }, Some(event))),
+        None => Ok((view, None)),
+    }
 }
 
 fn stageless() -> WorkflowError {

@@ -3,10 +3,11 @@
 //! **Invariant:** what is said here is what the verbs would refuse with; nothing is changed.
 
 use permissions::{Grant, ItemsEdit, WorkflowsView};
-use primitives::{Timestamp, WorkItemId};
+use primitives::{Classify as _, Timestamp, WorkItemId};
 
 use super::item_rules::{may_claim, stage_of};
 use super::items::NOT_FOUND;
+use super::pauses::refuse_work;
 use super::waiting::{full, listed};
 use super::{ItemView, Items};
 use crate::WorkflowError;
@@ -21,6 +22,8 @@ pub struct Because {
     pub message: String,
     /// Items that it is about.
     pub items: Vec<WorkItemId>,
+    /// The queue that it is about; empty for others.
+    pub queue: String,
 }
 
 /// What is known about an item's standing.
@@ -60,7 +63,7 @@ impl Items {
             if !open.is_empty() {
                 free = false;
                 let message = format!("it waits for {}", listed(&open));
-                because.insert(0, Because { code: "DEPENDENCY_OPEN", message, items: open });
+                because.insert(0, Because { items: open, ..simple("DEPENDENCY_OPEN", message) });
             }
         }
         let is_limited = stage.wip_limit > 0 || stage.wip_limit_per_person > 0;
@@ -73,6 +76,10 @@ impl Items {
                 because.insert(0, simple("WIP_LIMIT_REACHED", message));
             }
         }
+        if let Some(paused) = paused(&row) {
+            free = false;
+            because.insert(0, paused);
+        }
         let claims = free && stage.approval.is_none();
         let may_claim = claims && edits.is_some_and(|edits| may_claim(&edits, &row, stage));
         let item = ItemView::of(row.into_inner());
@@ -81,7 +88,7 @@ impl Items {
 }
 
 fn simple(code: &'static str, message: impl Into<String>) -> Because {
-    Because { code, message: message.into(), items: Vec::new() }
+    Because { code, message: message.into(), items: Vec::new(), queue: String::new() }
 }
 
 /// What the item itself tells.
@@ -113,6 +120,15 @@ fn standing(row: &LockedItem, now: Timestamp) -> Result<Vec<Because>, WorkflowEr
     Ok(because)
 }
 
+/// That nothing begins where it is, unless nothing could any more.
+fn paused(row: &LockedItem) -> Option<Because> {
+    if row.item.state.is_closed() {
+        return None;
+    }
+    let refused = refuse_work(&row.pauses, &row.item.stage).err()?;
+    Some(simple(refused.reason(), refused.to_string()))
+}
+
 fn pending(row: &LockedItem, stage: &Stage, now: Timestamp) -> Because {
     let item = &row.item;
     if item.live_run.is_some() {
@@ -134,6 +150,14 @@ fn pending(row: &LockedItem, stage: &Stage, now: Timestamp) -> Because {
         Assignment::Anyone => simple("UNCLAIMED", "anybody with workflows.edit may claim it"),
         Assignment::Role(role) => simple("AWAITS_ROLE", format!("it waits for a {role}")),
         Assignment::User(user) => simple("AWAITS_USER", format!("it waits for {user}")),
+        Assignment::Queue { name, role } => {
+            let whom = role.as_ref().map_or("anybody".to_owned(), |role| format!("a {role}"));
+            let message = format!("it waits in the queue {name} for {whom}");
+            Because { queue: name.clone(), ..simple("AWAITS_QUEUE", message) }
+        }
+        Assignment::RoundRobin(_) => {
+            simple("AWAITS_TURN", "it waits for one of those who take turns at its stage")
+        }
     }
 }
 

@@ -6,7 +6,7 @@ use primitives::Tenant;
 use super::{Etag, expect_version};
 use crate::WorkflowError;
 use crate::model::{
-    Approval, Assignment, LockedItem, Onward, Stage, StageId, StageType, WorkItem, Workflow,
+    Approval, Assignment, LockedItem, Onward, Rota, Stage, StageId, StageType, WorkItem, Workflow,
     condition, holds_role,
 };
 
@@ -72,7 +72,11 @@ pub(super) fn may_claim_at(caller: &Caller, tenant: Tenant, stage: &Stage) -> bo
     match &stage.assignment {
         Assignment::Anyone => true,
         Assignment::User(user) => *user == caller.user(),
-        Assignment::Role(role) => holds_role(caller, tenant, role),
+        Assignment::RoundRobin(Rota::Users(users)) => users.contains(&caller.user()),
+        Assignment::Queue { role: None, .. } => true,
+        Assignment::Role(role)
+        | Assignment::Queue { role: Some(role), .. }
+        | Assignment::RoundRobin(Rota::Role(role)) => holds_role(caller, tenant, role),
     }
 }
 

@@ -17,6 +17,7 @@ use super::item_rules::{
     refuse_live_run, refuse_others, stage_of,
 };
 use super::pauses::refuse_work;
+use super::turns::Arrival;
 use super::view::admitted;
 use super::waiting::{refuse_full, refuse_waiting};
 use super::{CompleteInput, Etag, ItemInput, ItemView, expect_version, remember, replayed};
@@ -73,7 +74,8 @@ impl Items {
         }
         let input = validate::item(input?)?;
         let now = self.clock.now();
-        let made = insert_asked(tx.as_mut(), grant.caller(), &row, now, vec![input]).await?;
+        let arrival = Arrival { caller: grant.caller(), authorizer: &self.authorizer, now };
+        let made = insert_asked(tx.as_mut(), &arrival, &row, vec![input]).await?;
         let view = made.into_iter().next();
         let view = view.ok_or_else(|| WorkflowError::internal("an item was not made"))?;
         remember(tx.as_mut(), once, &view, now).await?;
@@ -227,7 +229,10 @@ impl Items {
             refuse_work(&row.pauses, &row.item.stage)?;
             let stage = stage_of(row)?;
             let agent_stage = stage.kind.is_agents();
-            let completed = WorkItem { data: merged, ..row.item.clone() };
+            let mut completed = WorkItem { data: merged, ..row.item.clone() };
+            if let Some(form) = &stage.form {
+                completed.data = validate::filled_in(form, &completed)?;
+            }
             let to = next_stage(row, stage, &completed)?;
             let event = match to {
                 Some(to) => {
@@ -339,6 +344,7 @@ impl Items {
             "run": order.as_ref().map(|order| order.run),
         });
         let step = ItemMove { item: row.save_as(item.clone()), transition, left, entered };
+        let arrives = step.entered.is_some();
         tx.save_move(&step).await?;
         if let Some(order) = &order {
             tx.order_run(order).await?;
@@ -352,9 +358,17 @@ impl Items {
             tx.gate_runs(item.tenant, item.id).await?;
         }
         let event = AuditEvent::by(grant, now, item.tenant, action, item.id);
-        let event = event.with(joined(details, facts));
-        tx.record(vec![event]).await?;
-        let item = WorkItem { version: row.item.version + 1, ..item };
+        let mut events = vec![event.with(joined(details, facts))];
+        let mut item = WorkItem { version: row.item.version + 1, ..item };
+        if arrives {
+            let arrival = Arrival { caller: grant.caller(), authorizer: &self.authorizer, now };
+            let clear = |given| row.save_as(given);
+            if let Some((given, event)) = arrival.give(tx.as_mut(), row, &item, &clear).await? {
+                item = given;
+                events.push(event);
+            }
+        }
+        tx.record(events).await?;
         let view = ItemView::with(item, row);
         remember(tx.as_mut(), once, &view, now).await?;
         tx.commit().await?;

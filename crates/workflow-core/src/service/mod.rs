@@ -27,6 +27,7 @@ mod stars;
 mod templates;
 mod transfer;
 mod triggers;
+mod turns;
 mod update;
 mod update_item;
 mod verbs;
@@ -37,8 +38,8 @@ mod workflows;
 pub use crate::model::{
     ApprovalInput, AssignmentInput, CompleteInput, DecideInput, Etag, FiguresInput,
     InstantiateInput, ItemChanges, ItemInput, MigrateInput, NoteInput, ParameterInput, Part,
-    PublishInput, ReturnInput, ReviewInput, RouteInput, RunResult, StageInput, TriggerInput,
-    UpdateInput, WorkflowInput,
+    PublishInput, QueueInput, ReturnInput, ReviewInput, RotaInput, RouteInput, RunResult,
+    StageInput, TriggerInput, UpdateInput, WorkflowInput,
 };
 pub use analytics::Analytics;
 pub use approvals::ApprovalView;
@@ -49,6 +50,7 @@ pub use items::Items;
 pub use migrate::MigrationReport;
 pub use pauses::PauseInput;
 pub use publish::PublishTo;
+pub use queues::QueueFilter;
 pub use reviews::Reviews;
 pub use templates::Templates;
 pub use triggers::Triggers;

@@ -9,9 +9,7 @@ use super::templates::{NOT_FOUND, Templates};
 use super::workflows::{described, gone_or};
 use super::{Etag, PublishInput, expect_version, remember, replayed};
 use crate::WorkflowError;
-use crate::model::{
-    Assignment, Definition, Origin, Parameter, Settings, Trigger, Workflow, validate,
-};
+use crate::model::{Definition, Origin, Parameter, Settings, Trigger, Workflow, validate};
 use crate::store::WorkflowTx;
 
 /// Where a template is published.
@@ -240,9 +238,7 @@ fn blueprint(from: &Definition, parameters: Vec<Parameter>, by: UserId) -> Defin
     let stages = from.stages.iter().map(|stage| {
         let mut stage = stage.clone();
         stage.auto_apply_set_by = stage.auto_apply_set_by.map(|_| by);
-        if matches!(stage.assignment, Assignment::User(_)) {
-            stage.assignment = Assignment::Anyone;
-        }
+        stage.assignment = stage.assignment.without_people();
         if let Some(approval) = &mut stage.approval {
             approval.approvers.users.clear();
             // Without people it would be everybody's.

@@ -7,12 +7,25 @@ use super::item_rules::may_take_at;
 use super::view::admitted;
 use super::{ItemView, Items};
 use crate::WorkflowError;
-use crate::model::StageId;
+use crate::model::{Assignment, Stage, StageId};
 use crate::store::Place;
 
+/// Narrows a workflow's queue.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct QueueFilter<'a> {
+    /// At this stage, in whatever revision.
+    pub stage: Option<&'a StageId>,
+    /// In the queue of this name.
+    pub queue: Option<&'a str>,
+}
+
+fn feeds(stage: &Stage, queue: &str) -> bool {
+    matches!(&stage.assignment, Assignment::Queue { name, .. } if name == queue)
+}
+
 impl Items {
-    /// PENDING items of a workflow that wait for somebody like the caller: higher priorities first, then
-    /// oldest first. Without a stage, those of all stages.
+    /// PENDING items of a workflow that wait for somebody like the caller: higher priorities
+    /// first, then oldest first. `only` narrows that.
     #[tracing::instrument(
         name = "work_items.list_queue",
         skip_all,
@@ -23,7 +36,7 @@ impl Items {
         &self,
         grant: &Grant<WorkflowsView>,
         workflow: WorkflowId,
-        stage: Option<&StageId>,
+        only: QueueFilter<'_>,
         page: Checked<PageRequest>,
     ) -> Result<Page<ItemView>, WorkflowError> {
         let (scope, caller) = (grant.scope(), grant.caller());
@@ -36,10 +49,11 @@ impl Items {
         }
         let waiting = self.store.waiting_places(&scope, workflow).await?;
         let is_mine = |place: &Place, definition: &crate::model::Definition| {
-            stage.is_none_or(|stage| *stage == place.stage)
-                && definition
-                    .stage(&place.stage)
-                    .is_some_and(|stage| may_take_at(caller, row.tenant, stage))
+            only.stage.is_none_or(|stage| *stage == place.stage)
+                && definition.stage(&place.stage).is_some_and(|stage| {
+                    only.queue.is_none_or(|queue| feeds(stage, queue))
+                        && may_take_at(caller, row.tenant, stage)
+                })
         };
         let mine = waiting.into_iter().filter(|(place, definition)| is_mine(place, definition));
         let places: Vec<Place> = mine.map(|(place, _)| place).collect();

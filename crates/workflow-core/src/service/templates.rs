@@ -14,9 +14,7 @@ use super::view::admitted;
 use super::workflows::described;
 use super::{InstantiateInput, also, remember, replayed};
 use crate::WorkflowError;
-use crate::model::{
-    Assignment, Definition, Settings, StageId, TemplateSource, Trigger, Workflow, validate,
-};
+use crate::model::{Definition, Settings, StageId, TemplateSource, Trigger, Workflow, validate};
 use crate::store::{WorkflowFilter, WorkflowStore};
 use crate::templates::{self, SeededTemplate};
 
@@ -224,8 +222,8 @@ fn copy_definition(from: &Definition, tenant: Tenant, user: UserId, automates: b
         }
         copy.auto_apply_set_by = (automates && stage.auto_apply_set_by.is_some()).then_some(user);
         // Roles are held in teams only: elsewhere nobody could ever claim.
-        if matches!(copy.assignment, Assignment::Role(_)) && !matches!(tenant, Tenant::Team(_)) {
-            copy.assignment = Assignment::Anyone;
+        if !matches!(tenant, Tenant::Team(_)) {
+            copy.assignment = copy.assignment.without_role();
         }
         copy
     });
@@ -246,7 +244,7 @@ mod tests {
 
     use super::*;
     use crate::model::validate::Place;
-    use crate::model::{AssignmentInput, TriggerInput, WorkflowInput};
+    use crate::model::{Assignment, AssignmentInput, TriggerInput, WorkflowInput};
 
     /// A template with everything that a copy may lose.
     fn template() -> Workflow {

@@ -12,7 +12,7 @@ use serde_json::json;
 use super::workflows::{NOT_FOUND, described, gone_or};
 use super::{Etag, Workflows, also, expect_version, remember, replayed};
 use crate::WorkflowError;
-use crate::model::{Assignment, Definition, Workflow, validate};
+use crate::model::{Definition, Workflow, validate};
 
 const ACTION: &str = "workflow.ownership.changed";
 
@@ -96,7 +96,7 @@ fn fits(row: &Workflow, to: Tenant) -> Checked<()> {
         return Err(InvalidArgs::new("visibility", "it belongs there already"));
     }
     validate::allowed_in(&row.definition, to)?;
-    let by_role = |stage: &crate::model::Stage| matches!(stage.assignment, Assignment::Role(_));
+    let by_role = |stage: &crate::model::Stage| stage.assignment.role().is_some();
     if !matches!(to, Tenant::Team(_)) && row.definition.stages.iter().any(by_role) {
         let help = "a stage is assigned to a role, and roles are held in teams: change it first";
         return Err(InvalidArgs::new("visibility", help));

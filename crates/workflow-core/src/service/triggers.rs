@@ -4,10 +4,11 @@ use std::sync::Arc;
 
 use audit::{AuditEvent, Outcome};
 use events::{EventRecord, MAX_DEPTH};
-use permissions::{Grant, ItemsCreate, Reporter, WorkflowsView};
+use permissions::{Authorizer, Grant, ItemsCreate, Reporter, WorkflowsView};
 use primitives::{Checked, Clock, FiringId, Page, PageRequest, Tenant, UserId, WorkflowId};
 use serde_json::json;
 
+use super::turns::Arrival;
 use super::view::admitted;
 use super::{AgentEvent, create_item};
 use crate::WorkflowError;
@@ -26,11 +27,17 @@ const BY_AGENT_EVENT: &str = "agent_event";
 pub struct Triggers {
     store: Arc<dyn WorkflowStore>,
     clock: Arc<dyn Clock>,
+    /// What people other than the causer may do.
+    authorizer: Arc<Authorizer>,
 }
 
 impl Triggers {
-    pub fn new(store: Arc<dyn WorkflowStore>, clock: Arc<dyn Clock>) -> Self {
-        Self { store, clock }
+    pub fn new(
+        store: Arc<dyn WorkflowStore>,
+        clock: Arc<dyn Clock>,
+        authorizer: Arc<Authorizer>,
+    ) -> Self {
+        Self { store, clock, authorizer }
     }
 
     /// The triggers an event reaches, at most `limit`.
@@ -130,7 +137,10 @@ impl Triggers {
         if !tx.insert_firing(&firing).await? {
             return Ok(None);
         }
-        tx.record(vec![fired.with(details(&firing)), created]).await?;
+        let arrival = Arrival { caller: grant.caller(), authorizer: &self.authorizer, now };
+        let (_, given) = create_item::give(tx.as_mut(), &arrival, &workflow, view).await?;
+        let events = [fired.with(details(&firing)), created];
+        tx.record(events.into_iter().chain(given).collect()).await?;
         tx.commit().await?;
         Ok(Some(firing))
     }

@@ -207,15 +207,17 @@ pub(super) fn described(workflow: &Workflow) -> serde_json::Value {
 
 /// People whom stages name. What is no name at all is refused when the definition is judged.
 pub(super) fn assigned_users(input: &WorkflowInput) -> Vec<UserId> {
-    let users = input.stages.iter().filter_map(|stage| match &stage.assignment {
-        AssignmentInput::User(name) => Some(name),
-        AssignmentInput::Anyone | AssignmentInput::Role(_) | AssignmentInput::Unsupported(_) => {
-            None
-        }
+    let names = input.stages.iter().flat_map(|stage| match &stage.assignment {
+        AssignmentInput::User(name) => std::slice::from_ref(name),
+        AssignmentInput::RoundRobin(rota) => rota.users.as_slice(),
+        AssignmentInput::Anyone
+        | AssignmentInput::Role(_)
+        | AssignmentInput::Queue(_)
+        | AssignmentInput::Unsupported(_) => &[],
     });
     let approvals = input.stages.iter().filter_map(|stage| stage.approval.as_ref());
     let approvers = approvals.flat_map(|asked| asked.users.iter().chain(&asked.escalation_users));
-    let mut users: Vec<_> = users.chain(approvers).filter_map(|name| name.parse().ok()).collect();
+    let mut users: Vec<_> = names.chain(approvers).filter_map(|name| name.parse().ok()).collect();
     users.sort_unstable();
     users.dedup();
     users

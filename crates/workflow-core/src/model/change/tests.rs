@@ -28,6 +28,7 @@ fn stage(id: &str, kind: StageType, to: Option<&str>) -> Stage {
         auto_apply_set_by: None,
         wip_limit: 0,
         wip_limit_per_person: 0,
+        form: None,
         sla_minutes: 0,
         approval: None,
         auto_advance: None,

@@ -89,6 +89,12 @@ pub fn choose<'a>(routes: &'a [StageRoute], item: &WorkItem) -> Option<&'a Stage
     })
 }
 
+/// Tells of conditions whether they are true of the item as it is now.
+pub fn over(item: &WorkItem) -> impl Fn(&str) -> bool + use<> {
+    let facts = Facts::of(item);
+    move |source| holds(source, &facts)
+}
+
 /// What came of a run, as conditions see it.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct RunFacts {

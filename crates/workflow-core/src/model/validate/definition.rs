@@ -9,9 +9,9 @@ use primitives::{Tenant, TriggerId, UserId};
 use super::faults::{Faults, Limits};
 use super::{DESCRIPTION, DISPLAY_NAME, Place, graph};
 use crate::model::{
-    AgentOutput, Approval, ApprovalInput, Approvers, Assignment, AssignmentInput, Definition,
-    RouteInput, Stage, StageId, StageInput, StageRoute, StageType, Trigger, TriggerInput,
-    WorkflowInput, condition,
+    AgentOutput, Approval, ApprovalInput, Approvers, AssignmentInput, Definition, Form, RouteInput,
+    Stage, StageId, StageInput, StageRoute, StageType, Trigger, TriggerInput, WorkflowInput,
+    condition,
 };
 
 pub(super) const STAGES: usize = 50;
@@ -87,11 +87,11 @@ fn stage_ids(stages: &[StageInput]) -> Vec<StageId> {
 }
 
 /// Judges one stage.
-struct Judge<'a> {
+pub(super) struct Judge<'a> {
     faults: &'a mut Faults,
     /// `workflow.stages[2]`
     path: String,
-    place: Place,
+    pub(super) place: Place,
     user: UserId,
 }
 
@@ -122,6 +122,7 @@ impl Judge<'_> {
             auto_apply_set_by: (agent && input.agent_auto_apply).then_some(self.user),
             wip_limit: self.limit("wip_limit", input.wip_limit),
             wip_limit_per_person: self.limit("wip_limit_per_person", input.wip_limit_per_person),
+            form: self.form(input.form.as_ref()),
             sla_minutes: self.minutes("sla_minutes", input.sla_minutes),
             approval: self.approval(kind, input),
             auto_advance: self.auto_advance(agent, &input.auto_advance),
@@ -145,12 +146,14 @@ impl Judge<'_> {
     }
 
     fn unsupported_fields(&mut self, input: &StageInput) {
-        if input.has_form {
-            self.because(UNSUPPORTED, "form", "is not supported yet: leave it unset");
-        }
         if input.agent_output != AgentOutput::Plan {
             self.because(UNSUPPORTED, "agent_output", "is not supported yet: use PLAN");
         }
+    }
+
+    fn form(&mut self, form: Option<&Form>) -> Option<Form> {
+        let path = format!("{}.form", self.path);
+        form.and_then(|form| self.faults.take(form.check(&path).map(Some)))
     }
 
     fn limit(&mut self, field: &str, given: i32) -> u32 {
@@ -179,6 +182,7 @@ impl Judge<'_> {
             ("assignment", input.assignment != AssignmentInput::Anyone),
             ("wip_limit", input.wip_limit != 0),
             ("wip_limit_per_person", input.wip_limit_per_person != 0),
+            ("form", input.form.is_some()),
         ];
         for (field, _) in refused.into_iter().filter(|(_, given)| *given) {
             self.note(field, "is not for APPROVAL stages: `approval` says who decides");
@@ -241,7 +245,7 @@ impl Judge<'_> {
     }
 
     /// Judges a role that people hold in the workflow's team.
-    fn role(&mut self, field: &str, role: &str) {
+    pub(super) fn role(&mut self, field: &str, role: &str) {
         if !TEAM_ROLES.contains(&role) {
             self.note(field, format!("must be one of {}", TEAM_ROLES.join(", ")));
         } else if matches!(self.place, Place::Workflow(Tenant::Person(_) | Tenant::Global)) {
@@ -271,28 +275,6 @@ impl Judge<'_> {
         ];
         for (field, _) in given.into_iter().filter(|(_, given)| *given) {
             self.note(field, "is for agent stages only");
-        }
-    }
-
-    fn assignment(&mut self, input: &AssignmentInput) -> Assignment {
-        match input {
-            AssignmentInput::Anyone => Assignment::Anyone,
-            AssignmentInput::Role(role) => {
-                self.role("assignment.role", role);
-                Assignment::Role(role.clone())
-            }
-            AssignmentInput::User(name) => {
-                if let Ok(user) = name.parse() {
-                    return Assignment::User(user);
-                }
-                self.note("assignment.user", "must be a name of the form users/{uuid}");
-                Assignment::Anyone
-            }
-            AssignmentInput::Unsupported(kind) => {
-                let expected = format!("{kind} is not supported yet: use none, ROLE or USER");
-                self.because(UNSUPPORTED, "assignment.type", expected);
-                Assignment::Anyone
-            }
         }
     }
 
@@ -346,15 +328,20 @@ impl Judge<'_> {
         path.to_owned()
     }
 
-    fn text(&mut self, field: &str, limits: Limits, value: &str) -> String {
+    pub(super) fn text(&mut self, field: &str, limits: Limits, value: &str) -> String {
         self.faults.text(&format!("{}.{field}", self.path), limits, value)
     }
 
-    fn note(&mut self, field: &str, description: impl Into<String>) {
+    pub(super) fn note(&mut self, field: &str, description: impl Into<String>) {
         self.faults.note(format!("{}.{field}", self.path), description);
     }
 
-    fn because(&mut self, reason: &'static str, field: &str, description: impl Into<String>) {
+    pub(super) fn because(
+        &mut self,
+        reason: &'static str,
+        field: &str,
+        description: impl Into<String>,
+    ) {
         self.faults.because(reason, format!("{}.{field}", self.path), description);
     }
 }

@@ -1,6 +1,7 @@
 //! Judges what callers ask for. All faults of a request are reported together, each with the
 //! path of its field.
 
+mod assignment;
 mod batch;
 mod definition;
 mod faults;
@@ -18,7 +19,7 @@ pub use batch::{BATCH, items};
 pub use parameters::{filled, parameters, values};
 pub use update::{keeps, settings, update};
 
-use super::{Data, Definition, ItemChanges, ItemInput, WorkflowInput, data};
+use super::{Data, Definition, Form, ItemChanges, ItemInput, WorkItem, WorkflowInput, data};
 
 /// Where a definition is published.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -171,6 +172,15 @@ pub fn changes(input: ItemChanges, before: &Data) -> Checked<ItemChanges> {
         faults.note("work_item.etag", "is required: repeat the etag that was read".to_owned());
     }
     faults.finish(judged)
+}
+
+/// Judges whether the data of `item`, as it is to become, fills in a form; returns it with the
+/// defaults of what it leaves out.
+pub fn filled_in(form: &Form, item: &WorkItem) -> Checked<Data> {
+    let mut faults = Faults::default();
+    let defaults = faults.take(form.fill("data", item));
+    let data = faults.take(data::merged("data", &item.data, defaults));
+    faults.finish(data)
 }
 
 /// Judges a reason that must be given.

@@ -7,7 +7,7 @@ use primitives::{Checked, InvalidArgs, UserId};
 use super::faults::{Faults, Limits};
 use super::{Place, Texts, definition};
 use crate::model::parameters::{self, Parameter, Values};
-use crate::model::{Data, ParameterInput, ParameterType, Workflow, WorkflowInput};
+use crate::model::{Data, Form, ParameterInput, ParameterType, Workflow, WorkflowInput};
 
 const PARAMETERS: usize = 20;
 const CHOICES: usize = 20;
@@ -73,10 +73,27 @@ fn texts(workflow: &mut WorkflowInput) -> Vec<&mut String> {
             &mut stage.agent_prompt,
             &mut stage.agent_target_path,
         ]);
+        texts.extend(stage.form.iter_mut().flat_map(Form::texts_mut));
         texts.extend(stage.routes.iter_mut().map(|route| &mut route.description));
     }
     texts.extend(workflow.triggers.iter_mut().map(|trigger| &mut trigger.description));
     texts
+}
+
+/// Conditions of routes and of fields, each with its path.
+fn conditions(workflow: &mut WorkflowInput) -> Vec<(String, &mut String)> {
+    let mut conditions = Vec::new();
+    for (at, stage) in workflow.stages.iter_mut().enumerate() {
+        let routes = stage.routes.iter_mut().enumerate().map(|(n, route)| {
+            (format!("workflow.stages[{at}].routes[{n}].condition"), &mut route.condition)
+        });
+        conditions.extend(routes);
+        let fields = stage.form.iter_mut().flat_map(|form| &mut form.fields).enumerate();
+        conditions.extend(fields.map(|(n, field)| {
+            (format!("workflow.stages[{at}].form.fields[{n}].show_if"), &mut field.show_if)
+        }));
+    }
+    conditions
 }
 
 fn used(faults: &mut Faults, workflow: &Workflow, names: &BTreeSet<&str>) {
@@ -86,13 +103,10 @@ fn used(faults: &mut Faults, workflow: &Workflow, names: &BTreeSet<&str>) {
         let strange = parameters::placeholders(text).filter(|name| !names.contains(name));
         unknown.extend(strange.map(ToOwned::to_owned));
     }
-    for (at, stage) in said.stages.iter().enumerate() {
-        for (n, route) in stage.routes.iter().enumerate() {
-            let known = |name: &str| names.contains(name).then(|| "0".to_owned());
-            if let Err(fault) = parameters::fill_condition(&route.condition, known) {
-                let field = format!("workflow.stages[{at}].routes[{n}].condition");
-                faults.because("INVALID_CONDITION", field, fault);
-            }
+    for (field, condition) in conditions(&mut said) {
+        let known = |name: &str| names.contains(name).then(|| "0".to_owned());
+        if let Err(fault) = parameters::fill_condition(condition, known) {
+            faults.because("INVALID_CONDITION", field, fault);
         }
     }
     for name in unknown {
@@ -131,15 +145,11 @@ pub fn filled(template: &Workflow, values: &Values, user: UserId) -> Checked<Wor
     for text in texts(&mut said) {
         *text = parameters::fill(text, values);
     }
-    for (at, stage) in said.stages.iter_mut().enumerate() {
-        for (n, route) in stage.routes.iter_mut().enumerate() {
-            let literal = |name: &str| values.get(name).map(parameters::Filled::literal);
-            let filled = parameters::fill_condition(&route.condition, literal);
-            route.condition = filled.map_err(|fault| {
-                let field = format!("workflow.stages[{at}].routes[{n}].condition");
-                InvalidArgs::because("INVALID_CONDITION", field, fault)
-            })?;
-        }
+    for (field, condition) in conditions(&mut said) {
+        let literal = |name: &str| values.get(name).map(parameters::Filled::literal);
+        let filled = parameters::fill_condition(condition, literal);
+        *condition =
+            filled.map_err(|fault| InvalidArgs::because("INVALID_CONDITION", field, fault))?;
     }
     let mut faults = Faults::default();
     let Texts { display_name, description, .. } = super::texts(&mut faults, &said);

@@ -127,7 +127,11 @@ const CASES: &[Case] = &[
         "STAGE_TYPE_NOT_SUPPORTED",
         &["workflow.stages[1].type"],
     ),
-    (|w| w.stages[1].has_form = true, "FIELD_NOT_SUPPORTED", &["workflow.stages[1].form"]),
+    (
+        |w| w.stages[1].form = Some(crate::model::Form::default()),
+        "INVALID_ARGUMENT",
+        &["workflow.stages[1].form.fields"],
+    ),
     (|w| w.stages[1].sla_minutes = -1, "INVALID_ARGUMENT", &["workflow.stages[1].sla_minutes"]),
     (
         |w| w.stages[1].sla_minutes = 527_041,
@@ -140,7 +144,7 @@ const CASES: &[Case] = &[
         &["workflow.stages[1].agent_output"],
     ),
     (
-        |w| w.stages[1].assignment = AssignmentInput::Unsupported("QUEUE".into()),
+        |w| w.stages[1].assignment = AssignmentInput::Unsupported("AUTOMATION".into()),
         "FIELD_NOT_SUPPORTED",
         &["workflow.stages[1].assignment.type"],
     ),
