@@ -261,6 +261,8 @@ testkit::on_both! {
         let claimed = Stage { assignment: Some(claimed), wip_limit: 2, ..may() };
         let expected = [field("assignment"), field("wip_limit")].concat();
         assert_eq!(judged(asks(1, &[]), claimed).await, expected);
+        let own = workflow("Own", "", [may()]);
+        assert_eq!(alice.creates_workflow(own).await.unwrap_err().fields(), ["workflow.stages[0].type"]);
         let unknown = Approval { users: user(&world.person("dave").user), ..asks(1, &[]) };
         let stage = Stage { approval: Some(unknown), ..may() };
         let flow = workflow("Judged", &alice.team, [stage]);

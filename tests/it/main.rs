@@ -10,6 +10,7 @@
 )]
 
 mod administration;
+mod agreement;
 mod analytics;
 mod approvals;
 mod audit;

@@ -174,6 +174,10 @@ impl Bench {
 
     /// An item that waits for somebody's word, not its maker's.
     async fn make_question(&mut self, owner: &Owner, caller: &str) -> Thing {
+        if matches!(owner, Owner::Person(_)) {
+            let flow = self.make_flow(owner, false).await;
+            return self.make_item_in(owner, &flow.name).await;
+        }
         let flow = self.make_flow_of(owner, vec![approval("may")]).await;
         let others = self.lines.iter().filter(|(user, _)| *user != caller);
         for (_, line) in others {

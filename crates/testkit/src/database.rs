@@ -70,6 +70,11 @@ where
     runtime().block_on(async { story(TestDb::of(backend).await).await });
 }
 
+/// Runs something that opens databases by itself, in a runtime of its own.
+pub fn play<T>(story: impl Future<Output = T>) -> T {
+    runtime().block_on(story)
+}
+
 /// The database under test.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Backend {

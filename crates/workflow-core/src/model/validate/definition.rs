@@ -30,8 +30,19 @@ const APPROVERS: usize = 50;
 const MINUTES: u32 = 366 * 24 * 60;
 
 pub(super) const UNSUPPORTED: &str = "FIELD_NOT_SUPPORTED";
-pub(super) const NO_GLOBAL_AGENT: &str =
-    "company-wide workflows cannot have agent stages: make it a team's";
+
+/// Why items could not get past a stage of this type in a workflow of this owner, or must not.
+pub(super) fn unfit(kind: StageType, owner: Tenant) -> Option<&'static str> {
+    match owner {
+        Tenant::Global if kind.runs_agent() => {
+            Some("company-wide workflows cannot have agent stages: make it a team's")
+        }
+        Tenant::Person(_) if kind == StageType::Approval => {
+            Some("nobody else could decide in a personal workflow: make it a team's")
+        }
+        _ => None,
+    }
+}
 
 pub(super) fn definition(
     faults: &mut Faults,
@@ -139,8 +150,10 @@ impl Judge<'_> {
             let expected =
                 "is not supported yet: use HUMAN, HYBRID, APPROVAL or one of the agent's types";
             self.because("STAGE_TYPE_NOT_SUPPORTED", "type", expected);
-        } else if kind.runs_agent() && self.place == Place::Workflow(Tenant::Global) {
-            self.note("type", NO_GLOBAL_AGENT);
+        } else if let Place::Workflow(owner) = self.place
+            && let Some(fault) = unfit(kind, owner)
+        {
+            self.note("type", fault);
         }
         kind
     }

@@ -108,10 +108,11 @@ pub fn derived_key(name: &str) -> String {
 
 /// Judges whether a template's definition may be used in `tenant`.
 pub fn allowed_in(definition: &Definition, tenant: Tenant) -> Checked<()> {
-    if tenant == Tenant::Global && definition.stages.iter().any(|stage| stage.kind.runs_agent()) {
-        return Err(InvalidArgs::new("visibility", definition::NO_GLOBAL_AGENT));
+    let mut faults = definition.stages.iter().map(|stage| definition::unfit(stage.kind, tenant));
+    match faults.find_map(|fault| fault) {
+        Some(fault) => Err(InvalidArgs::new("visibility", fault)),
+        None => Ok(()),
     }
-    Ok(())
 }
 
 /// The name of a copy: what was asked for, else the template's.
