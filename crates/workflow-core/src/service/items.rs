@@ -109,7 +109,8 @@ impl Items {
             save_blockers(tx.as_mut(), &row.save_as(view.item.clone())).await?;
         }
         let arrival = Arrival { caller: grant.caller(), authorizer: &self.authorizer, now };
-        let (view, given) = create_item::give(tx.as_mut(), &arrival, &row, view).await?;
+        let given = create_item::give(tx.as_mut(), &arrival, &row, view);
+        let (view, given) = Box::pin(given).await?;
         tx.record([event].into_iter().chain(given).collect()).await?;
         remember(tx.as_mut(), once, &view, now).await?;
         tx.commit().await?;
@@ -394,7 +395,8 @@ impl Items {
         if arrives {
             let arrival = Arrival { caller: grant.caller(), authorizer: &self.authorizer, now };
             let clear = |given| row.save_as(given);
-            if let Some((given, event)) = arrival.give(tx.as_mut(), row, &item, &clear).await? {
+            let given = Box::pin(arrival.give(tx.as_mut(), row, &item, &clear)).await?;
+            if let Some((given, event)) = given {
                 item = given;
                 events.push(event);
             }
