@@ -38,6 +38,7 @@ pub const POSTGRES: &[Migration] = migrations!["postgres":
     "0013_definitions",
     "0014_comments_and_queues",
     "0015_approvals",
+    "0016_open_items",
     "0017_turns",
 ];
 
@@ -58,6 +59,7 @@ pub const SQLITE: &[Migration] = migrations!["sqlite":
     "0013_definitions",
     "0014_comments_and_queues",
     "0015_approvals",
+    "0016_open_items",
     "0017_turns",
 ];
 

@@ -83,6 +83,10 @@ pub(crate) fn request(
             }
             .encode_to_vec()
         }
+        "WorkflowService/MigrateWorkItems" => {
+            MigrateWorkItemsRequest { name: own.workflow, request_id, ..Default::default() }
+                .encode_to_vec()
+        }
         "WorkflowService/UndeleteWorkflow" => {
             UndeleteWorkflowRequest { name: flows.to_undelete, etag, request_id }.encode_to_vec()
         }

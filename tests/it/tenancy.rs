@@ -11,8 +11,8 @@ use api::workflow::*;
 use prost::Message;
 use prost_types::field_descriptor_proto::Type;
 use prost_types::{DescriptorProto, FieldMask, FileDescriptorSet};
-use testkit::world::shapes::{human, item, workflow};
-use testkit::world::{Person, Refusal, World};
+use testkit::world::shapes::{human, item, stage, workflow};
+use testkit::world::{Person, Refusal, World, batch};
 use tonic::Code;
 
 use crate::scene::{Own, belongings};
@@ -211,6 +211,10 @@ fn flow_fields() -> Vec<Field> {
             CreateWorkflowRequest { workflow: Some(workflow("New", &name, [human("do")])), ..Default::default() };
         "workflow.v1.WorkflowService/CreateWorkflow" "workflow.stages.assignment.user" User |own, name|
             CreateWorkflowRequest { workflow: Some(assigned(own, name)), ..Default::default() };
+        "workflow.v1.WorkflowService/CreateWorkflow" "workflow.stages.approval.users" User |own, name|
+            CreateWorkflowRequest { workflow: Some(decided(own, vec![name], vec![])), ..Default::default() };
+        "workflow.v1.WorkflowService/CreateWorkflow" "workflow.stages.approval.escalation_users" User |own, name|
+            CreateWorkflowRequest { workflow: Some(decided(own, vec![], vec![name])), ..Default::default() };
         "workflow.v1.WorkflowService/CreateWorkflow" "workflow.stages.assignment.users" User |own, name|
             CreateWorkflowRequest { workflow: Some(in_turn(own, name)), ..Default::default() };
         "workflow.v1.WorkflowService/GetWorkflow" "name" Workflow |_, name| GetWorkflowRequest { name };
@@ -265,6 +269,12 @@ fn item_fields() -> Vec<Field> {
                 work_item: Some(WorkItem { blocked_by: vec![name], ..item(&own.workflow, "New") }),
                 ..Default::default()
             };
+        "workflow.v1.WorkItemService/BatchCreateWorkItems" "parent" Workflow |_, name|
+            batch(&name, [item("", "New")]);
+        "workflow.v1.WorkItemService/BatchCreateWorkItems" "requests.work_item.repository" Repository |own, name|
+            batch(&own.workflow, [WorkItem { repository: name, ..item("", "New") }]);
+        "workflow.v1.WorkItemService/BatchCreateWorkItems" "requests.work_item.blocked_by" Claimable |own, name|
+            batch(&own.workflow, [WorkItem { blocked_by: vec![name], ..item("", "New") }]);
         "workflow.v1.WorkItemService/ExplainWorkItem" "name" Advised |_, name|
             ExplainWorkItemRequest { name };
         "workflow.v1.WorkItemService/AssignWorkItem" "name" Assignable |own, name|
@@ -331,6 +341,10 @@ fn definition_fields() -> Vec<Field> {
             update(Workflow { name, ..own.flows.to_update.clone() }, "display_name");
         "workflow.v1.WorkflowService/UpdateWorkflow" "workflow.stages.assignment.user" User |own, name|
             update(Workflow { stages: assigned(own, name).stages, ..own.flows.to_update.clone() }, "stages");
+        "workflow.v1.WorkflowService/UpdateWorkflow" "workflow.stages.approval.users" User |own, name|
+            update(Workflow { stages: decided(own, vec![name], vec![]).stages, ..own.flows.to_update.clone() }, "stages");
+        "workflow.v1.WorkflowService/UpdateWorkflow" "workflow.stages.approval.escalation_users" User |own, name|
+            update(Workflow { stages: decided(own, vec![], vec![name]).stages, ..own.flows.to_update.clone() }, "stages");
         "workflow.v1.WorkflowService/UpdateWorkflow" "workflow.stages.assignment.users" User |own, name|
             update(Workflow { stages: in_turn(own, name).stages, ..own.flows.to_update.clone() }, "stages");
         "workflow.v1.WorkflowService/UndeleteWorkflow" "name" ToUndelete |_, name|
@@ -345,6 +359,8 @@ fn definition_fields() -> Vec<Field> {
             ResumeWorkflowRequest { name, ..Default::default() };
         "workflow.v1.WorkflowService/TransferWorkflow" "team" Team |own, name|
             TransferWorkflowRequest { name: own.flows.personal.clone(), team: name, ..Default::default() };
+        "workflow.v1.WorkflowService/MigrateWorkItems" "name" Workflow |_, name|
+            MigrateWorkItemsRequest { name, validate_only: true, ..Default::default() };
         "workflow.v1.WorkflowService/TransferWorkflow" "name" ToTransfer |_, name|
             TransferWorkflowRequest { name, visibility: Visibility::Personal.into(), ..Default::default() };
         "workflow.v1.TemplateService/PublishTemplate" "workflow" ToPublish |own, name|
@@ -386,6 +402,12 @@ fn said(etag: &str) -> Comment {
 fn assigned(own: &Own, user: String) -> Workflow {
     let assignment = Assignment { r#type: AssignmentType::User.into(), user, ..Default::default() };
     let stage = Stage { assignment: Some(assignment), ..human("do") };
+    workflow("New", &own.team, [stage])
+}
+
+fn decided(own: &Own, users: Vec<String>, escalation_users: Vec<String>) -> Workflow {
+    let asked = Approval { users, escalation_users, expire_minutes: 5, ..Default::default() };
+    let stage = Stage { approval: Some(asked), ..stage("may", StageType::Approval) };
     workflow("New", &own.team, [stage])
 }
 
@@ -472,8 +494,11 @@ async fn team_template(world: &World, person: &Person) -> String {
     made.replace("workflows/", "templates/")
 }
 
-/// Fields of a resource that no mask may name.
-const NEVER_READ: [&str; 1] = ["workflow.v1.WorkItemService/UpdateWorkItem work_item.workflow"];
+/// Fields of a resource that no mask may name, or that only repeat another field.
+const NEVER_READ: [&str; 2] = [
+    "workflow.v1.WorkItemService/UpdateWorkItem work_item.workflow",
+    "workflow.v1.WorkItemService/BatchCreateWorkItems requests.work_item.workflow",
+];
 
 /// The table above has every request field that the protos describe as a resource's name.
 #[test]

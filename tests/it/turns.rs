@@ -114,6 +114,20 @@ testkit::on_both! {
         adds_up(&alice, &flow).await;
     }
 
+    /// What comes in batches is shared out like what comes one by one.
+    async fn turns_are_fair_in_batches_too(db: TestDb) {
+        let world = World::start(db).await;
+        let [alice, bob, mia] = world.people(["alice", "bob", "mia"]);
+        let flow = flow(&alice, [at("do", among(&[&alice, &bob, &mia]))]).await;
+        let many = |n: usize| (0..n).map(|_| item(&flow.name, "One of many"));
+        let other = bob.over(world.another_channel());
+        let (one, two) = tokio::join!(bob.creates_items(&flow.name, many(20)), other.creates_items(&flow.name, many(15)));
+        let (one, two) = (one.unwrap(), two.unwrap());
+        is_fair(&counts(&one), 3);
+        is_fair(&counts(one.iter().chain(&two)), 3);
+        adds_up(&alice, &flow).await;
+    }
+
     /// An item is given away by a move of its own, in the name of whoever brought it there.
     async fn giving_is_a_move_like_others(db: TestDb) {
         let world = World::start(db).await;

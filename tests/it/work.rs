@@ -4,7 +4,7 @@ use api::workflow::*;
 use prost::Message as _;
 use prost_types::FieldMask;
 use testkit::world::shapes::{approval, item, item_on, workflow};
-use testkit::world::{Person, content_hash};
+use testkit::world::{Person, batch, content_hash};
 
 use crate::scene::Own;
 
@@ -128,6 +128,11 @@ pub(crate) fn request(method: &str, own: &Own, request_id: String) -> Option<Vec
         }
         "WorkItemService/ExplainWorkItem" if request_id.is_empty() => {
             ExplainWorkItemRequest { name: own.advised.name.clone() }.encode_to_vec()
+        }
+        "WorkItemService/BatchCreateWorkItems" => {
+            let item = item_on(&own.workflow, "New", "", &own.repository);
+            let batch = batch(&own.workflow, [item]);
+            BatchCreateWorkItemsRequest { request_id, ..batch }.encode_to_vec()
         }
         _ => return None,
     };

@@ -170,6 +170,23 @@ listings! {
     api::audit::ListAuditEventsRequest,
 }
 
+impl Listing for api::workflow::MigrateWorkItemsRequest {
+    fn page_size(&self) -> i32 {
+        self.page_size
+    }
+    fn page_token(&self) -> &str {
+        &self.page_token
+    }
+    fn unsupported(&self) -> [(&'static str, &str); 2] {
+        [("filter", ""), ("order_by", "")]
+    }
+    /// Batches of one migration are calls of their own.
+    fn without_paging(&self) -> Self {
+        let (page_token, etag, request_id) = Default::default();
+        Self { page_size: 0, page_token, etag, request_id, ..self.clone() }
+    }
+}
+
 /// The page a request asks for. `open` reads its token.
 pub(crate) fn requested(
     request: &impl Listing,

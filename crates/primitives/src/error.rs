@@ -87,6 +87,15 @@ impl InvalidArgs {
         Self { reason, fields }
     }
 
+    /// The same faults, of a part of the request that is at `place`.
+    #[must_use]
+    pub fn within(mut self, place: &str) -> Self {
+        for fault in &mut self.fields {
+            fault.field = format!("{place}.{}", fault.field);
+        }
+        self
+    }
+
     fn text(&self) -> String {
         let parts: Vec<_> =
             self.fields.iter().map(|f| format!("{}: {}", f.field, f.description)).collect();

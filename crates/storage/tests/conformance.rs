@@ -47,6 +47,10 @@ macro_rules! suites {
 }
 
 suites! {
+    batches:
+        many_items_come_in_at_once,
+        items_behind_are_counted_and_held,
+    ;
     agent:
         rows_come_back_as_they_were_stored,
         foreign_rows_look_absent,

@@ -2,6 +2,7 @@
 //!
 //! Every read starts from a [`Scope`]; every save takes a [`Cleared`] row.
 
+mod batches;
 mod comments;
 mod definitions;
 mod held;
@@ -10,6 +11,7 @@ mod ledger;
 mod queues;
 mod turns;
 
+pub use batches::{BatchTx, Gathered, HeldPage, NewItem};
 pub use comments::{CommentStore, CommentTx};
 pub use definitions::{Definitions, DefinitionsTx, STARS, Star};
 pub use held::{HeldBy, HeldItem, HeldItems};
@@ -132,7 +134,7 @@ pub trait WorkflowStore:
 /// One transaction. Dropped without [`commit`](Self::commit), it rolls back.
 #[async_trait]
 pub trait WorkflowTx:
-    ItemTx + TurnTx + DefinitionsTx + CommentTx + AuditTrail + Requests + Send
+    ItemTx + BatchTx + TurnTx + DefinitionsTx + CommentTx + AuditTrail + Requests + Send
 {
     /// Loads an item the scope can see, with its definition, and holds it until the end.
     async fn lock_item(
@@ -162,7 +164,9 @@ pub trait WorkflowTx:
         item: &Cleared<WorkItem>,
         first: &Transition,
         visit: &Visit,
-    ) -> Result<(), StoreError>;
+    ) -> Result<(), StoreError> {
+        self.insert_items(&[NewItem { item, first, visit }]).await
+    }
 
     /// Saves a move, if the version is unchanged ([`StoreError::Stale`]).
     async fn save_move(&mut self, step: &ItemMove) -> Result<(), StoreError>;
@@ -171,7 +175,9 @@ pub trait WorkflowTx:
     async fn save_data(&mut self, item: &Cleared<WorkItem>) -> Result<(), StoreError>;
 
     /// Inserts a QUEUED assist run: the one row a workflow writes for the agent.
-    async fn order_run(&mut self, order: &RunOrder) -> Result<(), StoreError>;
+    async fn order_run(&mut self, order: &RunOrder) -> Result<(), StoreError> {
+        self.order_runs(std::slice::from_ref(order)).await
+    }
 
     /// Cancels QUEUED and RUNNING runs of the item; returns them.
     async fn stop_runs(&mut self, item: WorkItemId) -> Result<Vec<RunId>, StoreError>;

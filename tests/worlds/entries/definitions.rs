@@ -50,6 +50,20 @@ pub(super) const ENTRIES: &[Entry] = &[
         },
     ),
     Entry::new(
+        "workflow.v1.WorkflowService/MigrateWorkItems",
+        &[on(Kind::Workflow).unless_over()],
+        |c| {
+            MigrateWorkItemsRequest {
+                name: c.name(0),
+                validate_only: c.one_in(3),
+                page_size: c.page_size(),
+                request_id: c.request_id(),
+                ..Default::default()
+            }
+            .encode_to_vec()
+        },
+    ),
+    Entry::new(
         "workflow.v1.WorkflowService/PauseWorkflow",
         &[on(Kind::ToPause).unless_over()],
         |c| {

@@ -3,8 +3,8 @@
 use api::workflow::*;
 use prost::Message as _;
 use prost_types::FieldMask;
-use testkit::world::content_hash;
 use testkit::world::shapes::{human, item, on as reacting, workflow};
+use testkit::world::{batch, content_hash};
 
 use crate::entry::{Draft, Entry, Parts, on, seen};
 use crate::facts::{Need, Owner};
@@ -74,6 +74,15 @@ pub(super) const ENTRIES: &[Entry] = &[
             let made = WorkItem { repository: c.name(1), ..item(&c.name(0), "New") };
             CreateWorkItemRequest { work_item: Some(made), request_id: c.request_id() }
                 .encode_to_vec()
+        },
+    ),
+    Entry::new(
+        "workflow.v1.WorkItemService/BatchCreateWorkItems",
+        &[on(Kind::Workflow).unless_over(), seen(Kind::Repository).share(30)],
+        |c| {
+            let named = WorkItem { repository: c.name(1), ..item("", "One") };
+            let made = batch(&c.name(0), [named, item(&c.name(0), "Two")]);
+            BatchCreateWorkItemsRequest { request_id: c.request_id(), ..made }.encode_to_vec()
         },
     ),
     Entry::new("workflow.v1.WorkItemService/GetWorkItem", &[on(Kind::Item)], |c| {

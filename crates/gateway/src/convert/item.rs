@@ -268,6 +268,7 @@ pub(crate) fn transition(moved: Transition) -> wire::Transition {
         "approve" => Verb::Approve,
         "reject" => Verb::Reject,
         "auto_advance" => Verb::AutoAdvance,
+        "migrate" => Verb::Migrate,
         _ => Verb::Unspecified,
     };
     wire::Transition {

@@ -3,6 +3,7 @@
 
 pub(crate) mod admin;
 pub(crate) mod audit;
+pub(crate) mod batch;
 pub(crate) mod comment;
 pub(crate) mod context;
 pub(crate) mod definition;
@@ -15,6 +16,7 @@ pub(crate) mod item;
 pub(crate) mod json;
 pub(crate) mod ledger;
 pub(crate) mod mask;
+pub(crate) mod migration;
 pub(crate) mod owner;
 pub(crate) mod parameter;
 pub(crate) mod patch;

@@ -5,6 +5,7 @@ mod admin;
 mod agent;
 mod analytics;
 mod audit;
+mod batch;
 mod comment;
 mod directory;
 mod event;

@@ -15,6 +15,7 @@ use api::workflow::{
     RerunAgentAssistRequest, ReturnWorkItemRequest, ReviewRecommendationRequest,
     StartWorkItemRequest, UnblockWorkItemRequest, UpdateWorkItemRequest, WorkItem,
 };
+use api::workflow::{BatchCreateWorkItemsRequest, BatchCreateWorkItemsResponse};
 use api::workflow::{
     ListMyWorkRequest, ListMyWorkResponse, ListOverdueRequest, ListOverdueResponse,
     ListQueueRequest, ListQueueResponse,
@@ -48,6 +49,13 @@ impl WorkItemService for Rpc {
             })
             .await?;
         Ok(Response::new(item::item(made)))
+    }
+
+    async fn batch_create_work_items(
+        &self,
+        request: Request<BatchCreateWorkItemsRequest>,
+    ) -> Result<Response<BatchCreateWorkItemsResponse>, Status> {
+        self.create_batch(request).await
     }
 
     async fn get_work_item(

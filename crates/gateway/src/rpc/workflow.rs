@@ -6,9 +6,9 @@ use api::workflow::{
     GetWorkflowRequest, GetWorkflowRevisionRequest, ImportWorkflowRequest,
     ListStarredWorkflowsRequest, ListStarredWorkflowsResponse, ListWorkflowRevisionsRequest,
     ListWorkflowRevisionsResponse, ListWorkflowsRequest, ListWorkflowsResponse,
-    PauseWorkflowRequest, ResumeWorkflowRequest, StarWorkflowRequest, TransferWorkflowRequest,
-    UndeleteWorkflowRequest, UnstarWorkflowRequest, UpdateWorkflowRequest, Workflow,
-    WorkflowRevision,
+    MigrateWorkItemsRequest, MigrateWorkItemsResponse, PauseWorkflowRequest, ResumeWorkflowRequest,
+    StarWorkflowRequest, TransferWorkflowRequest, UndeleteWorkflowRequest, UnstarWorkflowRequest,
+    UpdateWorkflowRequest, Workflow, WorkflowRevision,
 };
 use permissions::{
     Caller, Grant, WorkflowsCreate, WorkflowsDelete, WorkflowsManage, WorkflowsOwn, WorkflowsView,
@@ -123,6 +123,13 @@ impl WorkflowService for Rpc {
             })
             .await?;
         Ok(Response::new(definition::workflow(updated)))
+    }
+
+    async fn migrate_work_items(
+        &self,
+        request: Request<MigrateWorkItemsRequest>,
+    ) -> Result<Response<MigrateWorkItemsResponse>, Status> {
+        self.migrate_batch(request).await
     }
 
     async fn undelete_workflow(

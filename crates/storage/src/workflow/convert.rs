@@ -24,7 +24,7 @@ use crate::row::{
 };
 
 /// What a move is called; stored as text.
-const VERBS: [&str; 16] = [
+const VERBS: [&str; 17] = [
     "create",
     "claim",
     "start",
@@ -41,6 +41,7 @@ const VERBS: [&str; 16] = [
     "approve",
     "reject",
     "auto_advance",
+    "migrate",
 ];
 
 pub(super) fn workflow(row: WorkflowRow, definitions: &Definitions) -> Result<Workflow> {

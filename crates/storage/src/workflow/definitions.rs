@@ -77,6 +77,16 @@ impl Storage {
         scope: &Scope,
         keys: Vec<Key>,
     ) -> Result<HashMap<Key, Arc<Definition>>> {
+        self.definitions_over(&read.rows(), scope, keys).await
+    }
+
+    /// The same over any connection that may read them.
+    pub(super) async fn definitions_over(
+        &self,
+        rows: &impl ConnectionTrait,
+        scope: &Scope,
+        keys: Vec<Key>,
+    ) -> Result<HashMap<Key, Arc<Definition>>> {
         let mut pinned = HashMap::new();
         let mut missing = Vec::new();
         for key in keys {
@@ -91,7 +101,7 @@ impl Storage {
         if missing.is_empty() {
             return Ok(pinned);
         }
-        for row in read.rows().query_all(&query::definitions(scope, &missing)).await? {
+        for row in rows.query_all(&query::definitions(scope, &missing)).await? {
             let key: Key = (row.try_get("", "workflow_id")?, row.try_get("", "revision")?);
             let text: String = row.try_get("", "definition")?;
             pinned.insert(key, self.definitions().parsed(key.0, key.1, &text)?);

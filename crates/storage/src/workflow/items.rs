@@ -21,17 +21,21 @@ impl Tx {
         &self,
         tenant: Tenant,
         workflow: WorkflowId,
-        external_id: &str,
-    ) -> Result<Option<WorkItemId>> {
+        external_ids: &[String],
+    ) -> Result<Vec<(String, WorkItemId)>> {
         let select = Query::select()
-            .expr(column("work_item", "id"))
+            .exprs(["external_id", "id"].map(|name| column("work_item", name)))
             .from("work_item")
             .and_where(owned("work_item", tenant))
             .and_where(column("work_item", "workflow_id").eq(workflow.as_uuid()))
-            .and_where(column("work_item", "external_id").eq(external_id))
+            .and_where(column("work_item", "external_id").is_in(external_ids))
             .to_owned();
-        let Some(row) = self.open.query_one(&select).await? else { return Ok(None) };
-        Ok(Some(WorkItemId::from_uuid(row.try_get("", "id")?)))
+        let rows = self.open.query_all(&select).await?;
+        let found = rows.iter().map(|row| {
+            let item = WorkItemId::from_uuid(row.try_get("", "id")?);
+            Ok((row.try_get("", "external_id")?, item))
+        });
+        found.collect()
     }
 
     async fn visited(&self, tenant: Tenant, item: WorkItemId) -> Result<Vec<StageId>> {
@@ -114,13 +118,13 @@ impl ItemTx for Tx {
         Ok(self.gate(tenant, item).await?)
     }
 
-    async fn item_by_external_id(
+    async fn items_by_external_ids(
         &mut self,
         tenant: Tenant,
         workflow: WorkflowId,
-        external_id: &str,
-    ) -> Answer<Option<WorkItemId>> {
-        Ok(self.find_external(tenant, workflow, external_id).await?)
+        external_ids: &[String],
+    ) -> Answer<Vec<(String, WorkItemId)>> {
+        Ok(self.find_external(tenant, workflow, external_ids).await?)
     }
 
     async fn save_item(&mut self, item: &Cleared<WorkItem>) -> Answer<()> {

@@ -1,5 +1,7 @@
 //! Workflows, items and their figures: the port of `workflow-core`.
 
+mod batches;
+mod behind;
 mod comment;
 mod convert;
 mod definitions;

@@ -98,7 +98,7 @@ pub(super) fn workflow_page(
 }
 
 /// The QUEUED or RUNNING run of the item's present stay: at most one, by its unique index.
-fn live_run() -> SelectStatement {
+pub(super) fn live_run() -> SelectStatement {
     Query::select()
         .expr(column("agent_run", "id"))
         .from(Alias::new("agent_run"))

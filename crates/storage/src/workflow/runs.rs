@@ -12,13 +12,28 @@ use crate::row::{narrow, to_json, to_json_opt};
 use crate::visibility::{column, constant};
 
 impl Tx {
-    pub(super) async fn queue_run(&mut self, order: &RunOrder) -> Result<()> {
+    pub(super) async fn queue_runs(&mut self, orders: &[RunOrder]) -> Result<()> {
+        let mut insert = Query::insert();
+        insert.into_table("agent_run");
+        for order in orders {
+            let (columns, values): (Vec<_>, Vec<_>) = self.run_cells(order)?.into_iter().unzip();
+            insert.columns(columns).values_panic(values);
+        }
+        if orders.is_empty() {
+            return Ok(());
+        }
+        self.run(&insert).await?;
+        self.wakes = true;
+        Ok(())
+    }
+
+    fn run_cells(&self, order: &RunOrder) -> Result<[(&'static str, SimpleExpr); 20]> {
         let limits = self.storage.run_limits();
         let now = self.storage.dialect().now();
         let deadline: i64 = narrow("deadline", limits.deadline.as_micros())?;
         let input = RunInput::Assist { stage_id: order.stage_id.clone(), visit: order.visit };
         let max_attempts: i32 = narrow("max_attempts", limits.max_attempts)?;
-        let cells: [(&str, SimpleExpr); 20] = [
+        Ok([
             ("id", order.run.as_uuid().into()),
             ("tenant_kind", order.tenant.kind().as_str().into()),
             ("tenant_id", order.tenant.id().into()),
@@ -40,13 +55,7 @@ impl Tx {
             ("engine_used", "".into()),
             ("model_used", "".into()),
             ("created_at", order.time.as_micros().into()),
-        ];
-        let (columns, values): (Vec<_>, Vec<_>) = cells.into_iter().unzip();
-        let mut insert = Query::insert();
-        insert.into_table("agent_run").columns(columns).values_panic(values);
-        self.run(&insert).await?;
-        self.wakes = true;
-        Ok(())
+        ])
     }
 
     pub(super) async fn cancel_runs(&mut self, item: WorkItemId) -> Result<Vec<RunId>> {

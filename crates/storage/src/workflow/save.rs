@@ -4,16 +4,13 @@
 //! changes one row or fails.
 
 use async_trait::async_trait;
-use events::RunOrder;
 use permissions::{Cleared, Scope, Visible};
 use primitives::{RepositoryId, RunId, Tenant, Timestamp, UserId, WorkItemId, WorkflowId};
 use sea_orm::sea_query::{Expr, OnConflict, Order, Query, UpdateStatement};
 use sea_orm::{ConnectionTrait, EntityTrait, ExprTrait, FromQueryResult, QueryTrait};
 use uuid::Uuid;
 use workflow_core::StoreError;
-use workflow_core::model::{
-    Firing, ItemMove, LockedItem, Recommendation, Transition, Visit, WorkItem, Workflow,
-};
+use workflow_core::model::{Firing, ItemMove, LockedItem, Recommendation, WorkItem, Workflow};
 use workflow_core::store::{Resolved, WorkflowTx};
 
 use super::convert;
@@ -57,17 +54,6 @@ pub(super) fn workflow_update(workflow: &Workflow) -> Result<UpdateStatement> {
         ("origin_revision", row.origin_revision.into()),
     ]);
     Ok(update)
-}
-
-/// Gives the held workflow's next number away.
-fn number_given(item: &WorkItem) -> UpdateStatement {
-    Query::update()
-        .table("workflow")
-        .value("last_number", item.number)
-        .and_where(owned("workflow", item.tenant))
-        .and_where(column("workflow", "id").eq(item.workflow.as_uuid()))
-        .and_where(column("workflow", "last_number").eq(item.number - 1))
-        .to_owned()
 }
 
 pub(super) fn item_update(item: &WorkItem) -> Result<UpdateStatement> {
@@ -123,18 +109,6 @@ impl Tx {
 
     async fn update_workflow(&self, workflow: &Workflow) -> Result<()> {
         self.run_one(&workflow_update(workflow)?).await
-    }
-
-    async fn add_item(&mut self, item: &WorkItem, first: &Transition, visit: &Visit) -> Result<()> {
-        let mut writes = vec![
-            Write::new(insert(vec![convert::item_row(item)?]), 1),
-            Write::new(insert(vec![convert::transition_row(first)?]), 1),
-            Write::new(insert(vec![convert::visit_row(visit)]), 1),
-        ];
-        if item.number > 0 {
-            writes.push(Write::new(number_given(item), 1));
-        }
-        self.write_all(writes).await
     }
 
     async fn move_item(&mut self, step: &ItemMove) -> Result<()> {
@@ -222,25 +196,12 @@ impl WorkflowTx for Tx {
         Ok(self.update_workflow(workflow).await?)
     }
 
-    async fn insert_item(
-        &mut self,
-        item: &Cleared<WorkItem>,
-        first: &Transition,
-        visit: &Visit,
-    ) -> Answer<()> {
-        Ok(self.add_item(item, first, visit).await?)
-    }
-
     async fn save_move(&mut self, step: &ItemMove) -> Answer<()> {
         Ok(self.move_item(step).await?)
     }
 
     async fn save_data(&mut self, item: &Cleared<WorkItem>) -> Answer<()> {
         Ok(self.update_data(item).await?)
-    }
-
-    async fn order_run(&mut self, order: &RunOrder) -> Answer<()> {
-        Ok(self.queue_run(order).await?)
     }
 
     async fn stop_runs(&mut self, item: WorkItemId) -> Answer<Vec<RunId>> {

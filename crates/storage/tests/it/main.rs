@@ -3,6 +3,7 @@
 #![expect(clippy::unwrap_used, reason = "a failed unwrap is a failed test")]
 
 mod audit;
+mod behind;
 mod counts;
 mod directory_counts;
 mod first_person;

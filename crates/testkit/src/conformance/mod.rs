@@ -8,6 +8,7 @@
 #![expect(clippy::unwrap_used, reason = "a suite is a test: what must hold may panic")]
 
 pub mod agent;
+pub mod batches;
 pub mod comments;
 pub mod definitions;
 pub mod departures;

@@ -27,9 +27,11 @@ pub async fn what_an_item_says_is_saved_at_its_version(stand: Stand) {
     assert!(matches!(tx.save_item(&said).await, Err(StoreError::Stale)));
     tx.commit().await.unwrap();
     let mut tx = stand.workflow_tx().await;
-    let found = tx.item_by_external_id(item.tenant, workflow.id, "X-1").await.unwrap();
-    assert_eq!(found, Some(item.id));
-    assert_eq!(tx.item_by_external_id(item.tenant, workflow.id, "X-2").await.unwrap(), None);
+    let named = ["X-2".to_owned(), "X-1".to_owned()];
+    let found = tx.items_by_external_ids(item.tenant, workflow.id, &named).await.unwrap();
+    assert_eq!(found, [("X-1".to_owned(), item.id)]);
+    let found = tx.items_by_external_ids(item.tenant, workflow.id, &named[..1]).await.unwrap();
+    assert!(found.is_empty());
     let kept = changed(&stand, stand.alice, item.id, |_| ()).await;
     assert_eq!((&kept.authors[..], &kept.votes[..]), (&[stand.bob][..], &[vote][..]));
     assert_eq!(kept.stage_due_at, item.stage_due_at);

@@ -8,6 +8,7 @@
 //! log. What a test changes behind the server's back goes through storage's own ports.
 
 mod agent_verbs;
+mod batch_verbs;
 mod child;
 mod definition_verbs;
 mod launch;
@@ -38,6 +39,7 @@ use tonic::transport::{Channel, Endpoint};
 
 use crate::database::{Backend, TestDb};
 
+pub use self::batch_verbs::{batch, migration};
 pub use self::logs::{log, panics};
 pub use self::person::{Bearer, Line, Person};
 pub use self::probe::{Probe, Recorded};

@@ -12,6 +12,7 @@ pub mod form;
 mod input;
 mod item;
 mod ledger;
+mod migration;
 pub mod parameters;
 pub mod proposal;
 mod publish;
@@ -45,6 +46,9 @@ pub use item::{
     VisitOutcome, WorkItem,
 };
 pub use ledger::{Ledger, LedgerRule, Recount, StageLedger, Violation};
+pub use migration::{
+    Fate, MigrateInput, Migrated, Migration, MigrationCounts, MigrationResult, StagePlan,
+};
 pub use parameters::{Parameter, ParameterType};
 pub use proposal::RunResult;
 pub use publish::{ParameterInput, PublishInput};

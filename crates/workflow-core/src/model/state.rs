@@ -107,6 +107,15 @@ pub enum ItemEvent {
     },
     /// Its assignee is gone: it is nobody's.
     LoseAssignee,
+    /// To another revision, at the same stage.
+    MigrateInPlace {
+        stops_run: bool,
+    },
+    /// To another revision, at the stage that takes the place of its own.
+    Migrate {
+        to_agent: bool,
+        stops_run: bool,
+    },
     /// Somebody lets it pass; only the last of them moves it.
     Approve(Onward),
     /// Somebody does not let it pass.
@@ -161,6 +170,7 @@ impl ItemEvent {
             Self::Unblock { .. } => "unblock",
             Self::Fail => "fail",
             Self::Reopen { .. } => "reopen",
+            Self::MigrateInPlace { .. } | Self::Migrate { .. } => "migrate",
             Self::Approve(_) => "approve",
             Self::Reject(_) => "reject",
             Self::Advance(_) => "auto_advance",
@@ -229,6 +239,17 @@ impl ItemState {
             (Claimed | InProgress, On::Release | On::LoseAssignee) => (Pending, vec![]),
             // What it waits for has not come; unblocked, it will be anybody's.
             (Blocked, On::LoseAssignee) => (Blocked, vec![]),
+
+            (Pending | Claimed | InProgress | Blocked, On::MigrateInPlace { stops_run }) => {
+                (self, stops_run.then_some(StopRun).into_iter().collect())
+            }
+            (Pending | Claimed | InProgress | Blocked, On::Migrate { to_agent, stops_run }) => {
+                let stop = stops_run.then_some(StopRun);
+                let order = to_agent.then_some(OrderRun);
+                let next = if self == Blocked { Blocked } else { Pending };
+                let moved = stop.into_iter().chain([LeaveVisit, EnterStage]).chain(order);
+                (next, moved.collect())
+            }
 
             // Listed rather than `_`: a new state or event must be placed before this compiles.
             (Claimed | InProgress | Blocked, On::Claim)
@@ -309,10 +330,17 @@ mod tests {
         }
         for (to, to_agent) in [("human", false), ("agent", true)] {
             events.push((format!("reopen at {to}"), ItemEvent::Reopen { to_agent }));
+            for (runs, stops_run) in [("", false), (", stop", true)] {
+                let event = ItemEvent::Migrate { to_agent, stops_run };
+                events.push((format!("migrate -> {to}{runs}"), event));
+            }
             for (at, agent_stage) in [("human", false), ("agent", true)] {
                 let event = ItemEvent::Return { agent_stage, to_agent };
                 events.push((format!("return {at} -> {to}"), event));
             }
+        }
+        for (runs, stops_run) in [("", false), (", stop", true)] {
+            events.push((format!("migrate{runs}"), ItemEvent::MigrateInPlace { stops_run }));
         }
         events
     }

@@ -11,20 +11,16 @@ use primitives::{Checked, Clock, Page, PageRequest, RepositoryId, WorkItemId, Wo
 use serde_json::json;
 
 use super::approvals::joined;
-use super::item_rules::refuse_manual;
+use super::create_item::insert_asked;
 use super::item_rules::{
     expect_stage, may_claim, next_stage, not_assignee, open_at, refuse_claims, refuse_closed,
     refuse_live_run, refuse_others, stage_of,
 };
-use super::pauses::{refuse_new_items, refuse_work};
+use super::pauses::refuse_work;
 use super::turns::Arrival;
-use super::update_item::free_external_id;
 use super::view::admitted;
-use super::waiting::{refuse_full, refuse_unknown, refuse_waiting, save_blockers};
-use super::workflows::gone_or;
-use super::{
-    CompleteInput, Etag, ItemInput, ItemView, create_item, expect_version, remember, replayed,
-};
+use super::waiting::{refuse_full, refuse_waiting};
+use super::{CompleteInput, Etag, ItemInput, ItemView, expect_version, remember, replayed};
 use crate::WorkflowError;
 use crate::model::{
     Change, ItemEvent, ItemMove, ItemState, LockedItem, Move, Transition, WorkItem, data, validate,
@@ -69,49 +65,19 @@ impl Items {
         input: Checked<ItemInput>,
         once: Option<&Once>,
     ) -> Result<ItemView, WorkflowError> {
-        let scope = grant.scope();
-        let mut tx = self.store.begin(&scope).await?;
-        let row = tx.lock_workflow(&scope, workflow).await?;
-        let row = row.filter(|row| !row.is_template).ok_or(WorkflowError::NotFound("WORKFLOW"))?;
-        if repository.is_some() && !tx.resolve(&scope, repository, &[]).await?.repository {
-            return Err(WorkflowError::NotFound("REPOSITORY"));
-        }
-        let is_gone = row.deleted_at.is_some();
+        let repositories: Vec<_> = repository.into_iter().collect();
         let named = input.as_ref().map_or(&[][..], |input| &input.blocked_by);
-        refuse_unknown(tx.as_mut(), row.tenant, named).await?;
-        let row = grant.admit(row).map_err(|denied| gone_or(is_gone, denied))?;
-        if let Some(answer) = replayed(tx.as_mut(), once).await? {
+        let (mut tx, row, answer) =
+            self.hold_for_new(grant, workflow, &repositories, named, once).await?;
+        if let Some(answer) = answer {
             return Ok(answer);
         }
-        // Only now: the retry of the call that made the item has its answer.
-        if is_gone {
-            return Err(WorkflowError::NotFound("WORKFLOW"));
-        }
         let input = validate::item(input?)?;
-        free_external_id(tx.as_mut(), row.tenant, workflow, &input.external_id).await?;
-        refuse_new_items(&row.settings.pauses)?;
-        refuse_manual(&row)?;
         let now = self.clock.now();
-        let (view, event) =
-            create_item::insert(tx.as_mut(), grant.caller(), &row, now, String::new(), |item| {
-                item.title = input.title;
-                item.description = input.description;
-                item.priority = input.priority;
-                item.tags = input.tags;
-                item.data = input.data;
-                item.repository = repository;
-                item.external_id = Some(input.external_id).filter(|id| !id.is_empty());
-                item.due_at = input.due_at;
-                item.blocked_by = input.blocked_by;
-            })
-            .await?;
-        if !view.item.blocked_by.is_empty() {
-            save_blockers(tx.as_mut(), &row.save_as(view.item.clone())).await?;
-        }
         let arrival = Arrival { caller: grant.caller(), authorizer: &self.authorizer, now };
-        let given = create_item::give(tx.as_mut(), &arrival, &row, view);
-        let (view, given) = Box::pin(given).await?;
-        tx.record([event].into_iter().chain(given).collect()).await?;
+        let made = Box::pin(insert_asked(tx.as_mut(), &arrival, &row, vec![input])).await?;
+        let view = made.into_iter().next();
+        let view = view.ok_or_else(|| WorkflowError::internal("an item was not made"))?;
         remember(tx.as_mut(), once, &view, now).await?;
         tx.commit().await?;
         Ok(view)
@@ -203,10 +169,12 @@ impl Items {
         if !may_claim(grant, &row, stage) {
             return Err(not_assignee("its stage asks for another role or person"));
         }
-        let by = self.moved_by(grant, String::new());
-        let change = Change::decide(&row, ItemEvent::Claim, by)?;
+        row.item.state.apply(ItemEvent::Claim)?;
         refuse_waiting(tx.as_mut(), &row.item).await?;
         refuse_full(tx.as_mut(), &row, stage, grant.user()).await?;
+        // Its time is after that of whatever made room for it.
+        let by = self.moved_by(grant, String::new());
+        let change = Change::decide(&row, ItemEvent::Claim, by)?;
         self.finish(tx, grant, &row, change, "work_item.claimed", once).await
     }
 

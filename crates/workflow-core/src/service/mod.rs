@@ -8,6 +8,7 @@ mod advance;
 mod analytics;
 mod approvals;
 mod assist;
+mod batch_create;
 mod comments;
 mod create_item;
 mod departures;
@@ -16,6 +17,7 @@ mod import;
 mod item_rules;
 mod items;
 mod ledger;
+mod migrate;
 mod pauses;
 mod publish;
 mod queues;
@@ -35,9 +37,9 @@ mod workflows;
 
 pub use crate::model::{
     ApprovalInput, AssignmentInput, CompleteInput, DecideInput, Etag, FiguresInput,
-    InstantiateInput, ItemChanges, ItemInput, NoteInput, ParameterInput, Part, PublishInput,
-    QueueInput, ReturnInput, ReviewInput, RotaInput, RouteInput, RunResult, StageInput,
-    TriggerInput, UpdateInput, WorkflowInput,
+    InstantiateInput, ItemChanges, ItemInput, MigrateInput, NoteInput, ParameterInput, Part,
+    PublishInput, QueueInput, ReturnInput, ReviewInput, RotaInput, RouteInput, RunResult,
+    StageInput, TriggerInput, UpdateInput, WorkflowInput,
 };
 pub use analytics::Analytics;
 pub use approvals::ApprovalView;
@@ -45,6 +47,7 @@ pub use comments::Comments;
 pub use departures::{Departures, Gone};
 pub use explain::{Because, Explanation};
 pub use items::Items;
+pub use migrate::MigrationReport;
 pub use pauses::PauseInput;
 pub use publish::PublishTo;
 pub use queues::QueueFilter;

@@ -7,6 +7,7 @@ use audit::AuditEvent;
 use events::Once;
 use permissions::{Admitted, Grant, Permission, WorkflowsManage};
 use primitives::{Checked, InvalidArgs, Timestamp, WorkflowId};
+use serde::de::DeserializeOwned;
 use serde_json::json;
 
 use super::workflows::{NOT_FOUND, gone_or};
@@ -89,12 +90,12 @@ impl Workflows {
     }
 
     /// Holds a workflow that is in use, or has the answer of an earlier attempt.
-    pub(super) async fn hold_live<P: Permission>(
+    pub(super) async fn hold_live<P: Permission, T: DeserializeOwned>(
         &self,
         grant: &Grant<P>,
         id: WorkflowId,
         once: Option<&Once>,
-    ) -> Result<Held<P>, WorkflowError> {
+    ) -> Result<Held<P, T>, WorkflowError> {
         let mut tx = self.store.begin(&grant.scope()).await?;
         let row = self.visible(tx.as_mut(), grant, id).await?;
         let is_gone = row.deleted_at.is_some();
@@ -107,7 +108,7 @@ impl Workflows {
     }
 }
 
-type Held<P> = (Box<dyn WorkflowTx>, Admitted<P, Workflow>, Option<Workflow>);
+type Held<P, T> = (Box<dyn WorkflowTx>, Admitted<P, Workflow>, Option<T>);
 
 struct Settled {
     action: &'static str,

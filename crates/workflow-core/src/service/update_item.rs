@@ -3,15 +3,15 @@
 use audit::AuditEvent;
 use events::Once;
 use permissions::{Grant, ItemsEdit};
-use primitives::{Checked, RepositoryId, Tenant, WorkItemId, WorkflowId};
+use primitives::{Checked, RepositoryId, WorkItemId};
 use serde_json::json;
 
+use super::create_item::free_external_ids;
 use super::item_rules::{open_at, refuse_live_run};
 use super::waiting::{refuse_unknown, save_blockers};
 use super::{ItemChanges, ItemView, Items, remember, replayed};
 use crate::WorkflowError;
 use crate::model::{WorkItem, validate};
-use crate::store::WorkflowTx;
 
 impl Items {
     /// Changes what the caller names; the item stays where it is, and closed ones stay as they
@@ -49,10 +49,9 @@ impl Items {
         if item.repository != before.repository {
             refuse_live_run(before)?;
         }
-        if let Some(external_id) =
-            item.external_id.as_ref().filter(|_| item.external_id != before.external_id)
-        {
-            free_external_id(tx.as_mut(), item.tenant, item.workflow, external_id).await?;
+        if item.external_id != before.external_id {
+            let named: Vec<_> = item.external_id.clone().into_iter().collect();
+            free_external_ids(tx.as_mut(), item.tenant, item.workflow, &named).await?;
         }
         let fields = differences(before, &item);
         item.updated_at = now;
@@ -105,23 +104,4 @@ fn differences(before: &WorkItem, after: &WorkItem) -> Vec<&'static str> {
         ("blocked_by", before.blocked_by != after.blocked_by),
     ];
     fields.into_iter().filter_map(|(name, differs)| differs.then_some(name)).collect()
-}
-
-/// Refuses an external id that another item of the workflow has. Empty is always free.
-pub(super) async fn free_external_id(
-    tx: &mut dyn WorkflowTx,
-    tenant: Tenant,
-    workflow: WorkflowId,
-    external_id: &str,
-) -> Result<(), WorkflowError> {
-    if external_id.is_empty() {
-        return Ok(());
-    }
-    match tx.item_by_external_id(tenant, workflow, external_id).await? {
-        None => Ok(()),
-        Some(item) => {
-            let message = format!("{item} of the same workflow has this external id");
-            Err(WorkflowError::wrong_state("EXTERNAL_ID_TAKEN", message))
-        }
-    }
 }

@@ -72,10 +72,12 @@ impl Items {
         }
         refuse_work(&row.pauses, &row.item.stage)?;
         refuse_claims(stage_of(&row)?)?;
-        let by = self.moved_by(grant, note);
-        let change = Change::decide(&row, ItemEvent::Assign(assignee), by)?;
+        row.item.state.apply(ItemEvent::Assign(assignee))?;
         refuse_waiting(tx.as_mut(), &row.item).await?;
         refuse_full(tx.as_mut(), &row, stage_of(&row)?, assignee).await?;
+        // Its time is after that of whatever made room for it.
+        let by = self.moved_by(grant, note);
+        let change = Change::decide(&row, ItemEvent::Assign(assignee), by)?;
         self.finish(tx, grant, &row, change, "work_item.assigned", once).await
     }
 

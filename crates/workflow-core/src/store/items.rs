@@ -77,11 +77,11 @@ pub trait ItemTx: Send {
     /// those of items that wait for it.
     async fn gate_runs(&mut self, tenant: Tenant, item: WorkItemId) -> Result<(), StoreError>;
 
-    /// The item of a workflow that has this external id.
-    async fn item_by_external_id(
+    /// The items of a workflow that have one of these external ids, each with it.
+    async fn items_by_external_ids(
         &mut self,
         tenant: Tenant,
         workflow: WorkflowId,
-        external_id: &str,
-    ) -> Result<Option<WorkItemId>, StoreError>;
+        external_ids: &[String],
+    ) -> Result<Vec<(String, WorkItemId)>, StoreError>;
 }

@@ -60,9 +60,11 @@ impl Change {
             | ItemEvent::RerunAgent { .. }
             | ItemEvent::Approve(Onward::Stay)
             | ItemEvent::Reject(Onward::Stay)
-            | ItemEvent::Advance(Onward::Stay) => {}
+            | ItemEvent::Advance(Onward::Stay)
+            | ItemEvent::MigrateInPlace { .. } => {}
             ItemEvent::CompleteStage { .. }
             | ItemEvent::Return { .. }
+            | ItemEvent::Migrate { .. }
             | ItemEvent::Advance(Onward::Stage { .. })
             | ItemEvent::Approve(Onward::Stage { .. })
             | ItemEvent::Reject(Onward::Stage { .. })
@@ -113,7 +115,7 @@ impl Change {
                 Effect::StopRun => stop_runs = true,
             }
         }
-        if left.is_some() {
+        if left.is_some() || stop_runs {
             item.live_run = None;
         }
         if let Some(order) = &order {

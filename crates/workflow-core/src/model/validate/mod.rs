@@ -2,6 +2,7 @@
 //! path of its field.
 
 mod assignment;
+mod batch;
 mod definition;
 mod faults;
 mod graph;
@@ -14,6 +15,7 @@ use primitives::{Checked, InvalidArgs, Tenant, Text, UserId, WorkItemId, clip};
 
 use faults::{Faults, Limits};
 
+pub use batch::{BATCH, items};
 pub use parameters::{filled, parameters, values};
 pub use update::{keeps, settings, update};
 
