@@ -1,9 +1,12 @@
--- Who had the last turn at a stage where people take turns.
+-- Stages where people take turns: who had the last one, and who is away.
 --
 -- Expand step: the release before this one goes on with what it knew.
 
--- There is no key to the workflow: checking it would wait for whoever holds the workflow, who
--- may be waiting for this turn.
+-- Until when nothing is given to somebody in turn.
+alter table app_user add column away_until bigint;
+
+-- Who had the last turn. There is no key to the workflow: checking it would wait for whoever
+-- holds the workflow, who may be waiting for this turn.
 create table stage_turn (
     tenant_kind text not null,
     tenant_id   uuid not null,

@@ -205,32 +205,31 @@ testkit::on_both! {
     async fn a_form_is_judged_when_it_is_published(db: TestDb) {
         let world = World::start(db).await;
         let alice = world.person("alice");
-        use FieldType as T;
         let publish = async |fields: Vec<FormField>| {
             let form = Form { fields, ..Form::default() };
             alice.creates_workflow(workflow("Work", &alice.team, [human("a"), with_form("b", form)])).await
         };
         for (wrong, reason, path) in [
-            (FormField { key: "a b".into(), ..field("x", T::Text) }, "INVALID_ARGUMENT", "key"),
-            (field("agent_event", T::Text), "INVALID_ARGUMENT", "key"),
-            (field("first", T::Text), "INVALID_ARGUMENT", "key"),
-            (FormField { r#type: 0, ..field("x", T::Text) }, "INVALID_ARGUMENT", "type"),
-            (FormField { r#type: 77, ..field("x", T::Text) }, "INVALID_ARGUMENT", "type"),
-            (field("x", T::Select), "INVALID_ARGUMENT", "options"),
-            (FormField { options: options(&["a"]), ..field("x", T::Date) }, "INVALID_ARGUMENT", "options"),
-            (FormField { min_length: -1, ..field("x", T::Text) }, "INVALID_ARGUMENT", "min_length"),
-            (FormField { max_value: Some(f64::NAN), ..field("x", T::Number) }, "INVALID_ARGUMENT", "max_value"),
-            (FormField { pattern: "(?=a)".into(), ..field("x", T::Text) }, "INVALID_ARGUMENT", "pattern"),
-            (FormField { pattern: "(a{900}){900}".into(), ..field("x", T::Text) }, "INVALID_ARGUMENT", "pattern"),
-            (FormField { default_value: Some(wire(json!("x"))), ..field("x", T::Number) }, "INVALID_ARGUMENT", "default_value"),
-            (FormField { show_if: "nobody.knows".into(), ..field("x", T::Text) }, "INVALID_CONDITION", "show_if"),
+            (FormField { key: "a b".into(), ..field("x", FieldType::Text) }, "INVALID_ARGUMENT", "key"),
+            (field("agent_event", FieldType::Text), "INVALID_ARGUMENT", "key"),
+            (field("first", FieldType::Text), "INVALID_ARGUMENT", "key"),
+            (FormField { r#type: 0, ..field("x", FieldType::Text) }, "INVALID_ARGUMENT", "type"),
+            (FormField { r#type: 77, ..field("x", FieldType::Text) }, "INVALID_ARGUMENT", "type"),
+            (field("x", FieldType::Select), "INVALID_ARGUMENT", "options"),
+            (FormField { options: options(&["a"]), ..field("x", FieldType::Date) }, "INVALID_ARGUMENT", "options"),
+            (FormField { min_length: -1, ..field("x", FieldType::Text) }, "INVALID_ARGUMENT", "min_length"),
+            (FormField { max_value: Some(f64::NAN), ..field("x", FieldType::Number) }, "INVALID_ARGUMENT", "max_value"),
+            (FormField { pattern: "(?=a)".into(), ..field("x", FieldType::Text) }, "INVALID_ARGUMENT", "pattern"),
+            (FormField { pattern: "(a{900}){900}".into(), ..field("x", FieldType::Text) }, "INVALID_ARGUMENT", "pattern"),
+            (FormField { default_value: Some(wire(json!("x"))), ..field("x", FieldType::Number) }, "INVALID_ARGUMENT", "default_value"),
+            (FormField { show_if: "nobody.knows".into(), ..field("x", FieldType::Text) }, "INVALID_CONDITION", "show_if"),
         ] {
-            let status = refused(publish(vec![field("first", T::Text), wrong]).await, WRONG, reason);
+            let status = refused(publish(vec![field("first", FieldType::Text), wrong]).await, WRONG, reason);
             assert_eq!(status.fields(), [format!("workflow.stages[1].form.fields[1].{path}")]);
         }
         let status = refused(publish(vec![]).await, WRONG, "INVALID_ARGUMENT");
         assert_eq!(status.fields(), ["workflow.stages[1].form.fields"]);
-        let many = (0..51).map(|n| field(&format!("f{n}"), T::Text)).collect();
+        let many = (0..51).map(|n| field(&format!("f{n}"), FieldType::Text)).collect();
         refused(publish(many).await, WRONG, "INVALID_ARGUMENT");
     }
 }

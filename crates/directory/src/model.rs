@@ -22,6 +22,9 @@ pub struct User {
     pub deactivated_at: Option<Timestamp>,
     /// The optimistic lock.
     pub version: i64,
+    /// Where people take turns, nothing is given to it before that.
+    #[serde(default)]
+    pub away_until: Option<Timestamp>,
 }
 
 /// What belongs to a user alone is filed under the person.

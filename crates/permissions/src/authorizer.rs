@@ -153,6 +153,14 @@ impl Authorizer {
         }
     }
 
+    /// Whether somebody has said to be away now.
+    pub fn is_away(&self, user: UserId) -> bool {
+        let policy = self.policy.load();
+        let person = policy.users.get(&user);
+        let until = person.and_then(|person| person.record.away_until);
+        until.is_some_and(|until| until > self.clock.now())
+    }
+
     /// Active people who hold `P` on rows of `tenant` now, by id: in a team those who hold the
     /// role of this name there; nobody elsewhere, where no roles are held.
     pub fn people_with<P: Permission>(&self, tenant: Tenant, role: &str) -> Vec<UserId> {

@@ -35,6 +35,8 @@ pub struct UserRecord {
     pub active: bool,
     /// Whether the base role includes `code.edit` on what is personal.
     pub may_apply: bool,
+    /// Until when nothing is given to it in turn.
+    pub away_until: Option<Timestamp>,
 }
 
 impl UserRecord {
@@ -47,6 +49,7 @@ impl UserRecord {
             kind: UserKind::Person,
             active: true,
             may_apply: true,
+            away_until: None,
         }
     }
 }

@@ -43,6 +43,7 @@ pub async fn bootstrap(
         created_at: now,
         deactivated_at: None,
         version: 1,
+        away_until: None,
     };
     let team = Team {
         id: TeamId::generate(),

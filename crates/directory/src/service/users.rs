@@ -57,6 +57,7 @@ pub struct UserChange {
     pub subject: Change<Option<Subject>>,
     pub certificate_name: Change<Option<CertificateName>>,
     pub may_apply: Change<bool>,
+    pub away_until: Change<Option<Timestamp>>,
     pub system_roles: Change<BTreeSet<&'static str>>,
     /// Brings a deactivated user back.
     pub reactivate: bool,
@@ -266,6 +267,7 @@ fn new_user(input: &UserInput, now: Timestamp) -> Checked<User> {
         created_at: now,
         deactivated_at: None,
         version: 1,
+        away_until: None,
     };
     is_known_by_enough(user.kind, user.subject.as_deref(), user.certificate_name.as_deref())?;
     Ok(user)
@@ -276,6 +278,7 @@ fn changed(user: &User, change: &UserChange) -> Checked<User> {
     let mut changed = user.clone();
     changed.display_name = change.display_name.or(changed.display_name);
     changed.may_apply = change.may_apply.or(changed.may_apply);
+    changed.away_until = change.away_until.or(changed.away_until);
     if let Change::To(subject) = change.subject {
         changed.subject = subject.map(Subject::into_string);
     }

@@ -11,12 +11,19 @@ use prost_types::FieldMask;
 
 use super::faults::Faults;
 use super::mask;
-use super::scalar::{etag, optional_time, time, version};
+use super::scalar::{etag, given_time, optional_time, time, version};
 
 const STATE: &str = "state";
 /// What can be changed; `*` is all but the state, so that nobody is brought back unasked.
-const CHANGEABLE: [&str; 6] =
-    ["display_name", "subject", "certificate_name", "may_apply", "system_roles", STATE];
+const CHANGEABLE: [&str; 7] = [
+    "display_name",
+    "subject",
+    "certificate_name",
+    "may_apply",
+    "system_roles",
+    "away_until",
+    STATE,
+];
 
 /// A user as those see it who manage the directory.
 pub(crate) fn user(view: UserView) -> wire::User {
@@ -34,6 +41,7 @@ pub(crate) fn user(view: UserView) -> wire::User {
         system_roles,
         create_time: time(user.created_at),
         deactivate_time: optional_time(user.deactivated_at),
+        away_until: optional_time(user.away_until),
     }
 }
 
@@ -90,6 +98,10 @@ pub(crate) fn change(
     }
     if named("may_apply") {
         change.may_apply = Change::To(given.may_apply);
+    }
+    if named("away_until") {
+        let until = given_time("user.away_until", given.away_until.as_ref());
+        change.away_until = Change::To(faults.take(until));
     }
     if named("system_roles") {
         let roles = faults.take(system_roles("user.system_roles", &given.system_roles));

@@ -162,6 +162,7 @@ impl PolicyAdmin for Storage {
             kind: kind_word(UserKind::Person).into(),
             deactivated_at: None,
             version: 1,
+            away_until: None,
         };
         let id = self.ensure("app_user", "subject", &user.subject, insert(vec![row])).await?;
         Ok(UserId::from_uuid(id))

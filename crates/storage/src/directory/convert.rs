@@ -72,6 +72,7 @@ pub(super) fn user(row: app_user::Model) -> Result<User> {
         created_at: Timestamp::from_micros(row.created_at),
         deactivated_at: time(row.deactivated_at),
         version: row.version,
+        away_until: time(row.away_until),
     })
 }
 
@@ -87,6 +88,7 @@ pub(super) fn user_row(user: &User) -> app_user::Model {
         kind: kind_word(user.kind).into(),
         deactivated_at: micros(user.deactivated_at),
         version: user.version,
+        away_until: micros(user.away_until),
     }
 }
 

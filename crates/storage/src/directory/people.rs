@@ -5,7 +5,7 @@ use directory::metadata::KillSwitch;
 use directory::store::{Belongings, DirectoryTx};
 use directory::{Team, User};
 use permissions::{Cleared, UserKind};
-use primitives::{TeamId, UserId};
+use primitives::{TeamId, Timestamp, UserId};
 use sea_orm::ExprTrait;
 use sea_orm::sea_query::{SelectStatement, SimpleExpr};
 
@@ -30,10 +30,12 @@ fn team_with(condition: SimpleExpr) -> SelectStatement {
     select
 }
 
+type Decisive<'a> = (Option<&'a str>, Option<&'a str>, UserKind, bool, bool, Option<Timestamp>);
+
 /// What of a user decides who he is and what he may do.
-fn decisive(user: &User) -> (Option<&str>, Option<&str>, UserKind, bool, bool) {
-    let User { subject, certificate_name, kind, active, may_apply, .. } = user;
-    (subject.as_deref(), certificate_name.as_deref(), *kind, *active, *may_apply)
+fn decisive(user: &User) -> Decisive<'_> {
+    let User { subject, certificate_name, kind, active, may_apply, away_until, .. } = user;
+    (subject.as_deref(), certificate_name.as_deref(), *kind, *active, *may_apply, *away_until)
 }
 
 impl DirectoryWrite {
@@ -63,6 +65,7 @@ impl DirectoryWrite {
             .value("active", row.active)
             .value("may_apply", row.may_apply)
             .value("deactivated_at", row.deactivated_at)
+            .value("away_until", row.away_until)
             .to_owned();
         self.write(Write::new(update, 1)).await?;
         self.changes_rights |= decisive(&before) != decisive(user);

@@ -33,6 +33,7 @@ struct PolicyRow {
     kind: Option<String>,
     active: Option<bool>,
     may_apply: Option<bool>,
+    away_until: Option<i64>,
     scope_kind: Option<String>,
     scope_id: Option<Uuid>,
     role: Option<String>,
@@ -55,6 +56,7 @@ fn people() -> SelectStatement {
         .expr(column("app_user", "kind"))
         .expr(column("app_user", "active"))
         .expr(column("app_user", "may_apply"))
+        .expr(column("app_user", "away_until"))
         .expr(column("role_assignment", "scope_kind"))
         .expr(column("role_assignment", "scope_id"))
         .expr(column("role_assignment", "role"))
@@ -80,6 +82,7 @@ impl PolicyRow {
             kind: kind_of(kind)?,
             active,
             may_apply,
+            away_until: self.away_until.map(Timestamp::from_micros),
         }))
     }
 

@@ -17,6 +17,7 @@ pub mod app_user {
         pub kind: String,
         pub deactivated_at: Option<i64>,
         pub version: i64,
+        pub away_until: Option<i64>,
     }
 
     #[derive(Copy, Clone, Debug, EnumIter, DeriveRelation)]

@@ -61,6 +61,7 @@ fn service(name: &str) -> User {
         may_apply: false,
         created_at: at(10),
         deactivated_at: None,
+        away_until: Some(at(9)),
         version: 1,
     }
 }

@@ -49,8 +49,7 @@ pub async fn the_last_turn_is_known_and_turns_wait_for_each_other(stand: Stand) 
         tx.commit().await.unwrap();
         last
     };
-    let (a, b, c, d, e, f) = tokio::join!(one(), one(), one(), one(), one(), one());
-    let seen = [a, b, c, d, e, f];
+    let seen = <[_; 6]>::from(tokio::join!(one(), one(), one(), one(), one(), one()));
     let of = |user| seen.iter().filter(|last| **last == Some(user)).count();
     assert_eq!((of(stand.alice), of(stand.bob)), (3, 3), "{seen:?}");
 }

@@ -100,7 +100,7 @@ mod tests {
             let people = people(count);
             let (stage, mut last, mut had) = (stage(0, 0), None, BTreeMap::<UserId, u32>::new());
             // Those who stay are spread among the others.
-            let stays = |at: usize| at % stay.max(1) == 0;
+            let stays = |at: usize| at.is_multiple_of(stay.max(1));
             for now in there {
                 let present: Vec<_> = people
                     .iter()

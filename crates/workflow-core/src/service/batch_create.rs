@@ -44,7 +44,7 @@ impl Items {
         let inputs = validate::items(inputs?)?;
         let now = self.clock.now();
         let arrival = Arrival { caller: grant.caller(), authorizer: &self.authorizer, now };
-        let views = insert_asked(tx.as_mut(), &arrival, &row, inputs).await?;
+        let views = Box::pin(insert_asked(tx.as_mut(), &arrival, &row, inputs)).await?;
         remember(tx.as_mut(), once, &views, now).await?;
         tx.commit().await?;
         Ok(views)

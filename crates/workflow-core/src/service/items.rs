@@ -75,7 +75,7 @@ impl Items {
         let input = validate::item(input?)?;
         let now = self.clock.now();
         let arrival = Arrival { caller: grant.caller(), authorizer: &self.authorizer, now };
-        let made = insert_asked(tx.as_mut(), &arrival, &row, vec![input]).await?;
+        let made = Box::pin(insert_asked(tx.as_mut(), &arrival, &row, vec![input])).await?;
         let view = made.into_iter().next();
         let view = view.ok_or_else(|| WorkflowError::internal("an item was not made"))?;
         remember(tx.as_mut(), once, &view, now).await?;
@@ -363,7 +363,8 @@ impl Items {
         if arrives {
             let arrival = Arrival { caller: grant.caller(), authorizer: &self.authorizer, now };
             let clear = |given| row.save_as(given);
-            if let Some((given, event)) = arrival.give(tx.as_mut(), row, &item, &clear).await? {
+            let given = Box::pin(arrival.give(tx.as_mut(), row, &item, &clear)).await?;
+            if let Some((given, event)) = given {
                 item = given;
                 events.push(event);
             }

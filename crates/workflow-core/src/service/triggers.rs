@@ -138,7 +138,8 @@ impl Triggers {
             return Ok(None);
         }
         let arrival = Arrival { caller: grant.caller(), authorizer: &self.authorizer, now };
-        let (_, given) = create_item::give(tx.as_mut(), &arrival, &workflow, view).await?;
+        let given = create_item::give(tx.as_mut(), &arrival, &workflow, view);
+        let (_, given) = Box::pin(given).await?;
         let events = [fired.with(details(&firing)), created];
         tx.record(events.into_iter().chain(given).collect()).await?;
         tx.commit().await?;

@@ -86,15 +86,16 @@ impl Arrival<'_> {
     }
 }
 
-/// Those of a rota who may work on items of `tenant` now, by id.
+/// Those of a rota who may work on items of `tenant` now, and are not away, by id.
 fn present(authorizer: &Authorizer, rota: &Rota, tenant: Tenant) -> Vec<UserId> {
-    match rota {
+    let mut present = match rota {
         Rota::Role(role) => authorizer.people_with::<ItemsEdit>(tenant, role),
         Rota::Users(users) => {
             let may = |user: &&UserId| authorizer.allows::<ItemsEdit>(**user, tenant);
-            let mut present: Vec<_> = users.iter().filter(may).copied().collect();
-            present.sort_unstable();
-            present
+            users.iter().filter(may).copied().collect()
         }
-    }
+    };
+    present.retain(|user| !authorizer.is_away(*user));
+    present.sort_unstable();
+    present
 }

@@ -6,7 +6,7 @@
 use std::sync::LazyLock;
 
 use regex::Regex;
-use serde_json::{Map, Value};
+use serde_json::{Map, Number, Value};
 
 use super::{FieldType, FormField, pattern};
 
@@ -111,7 +111,7 @@ impl<'a> Rule<'a> {
     }
 
     fn number(&self, number: f64) -> Option<String> {
-        let bound = |bound: &Option<serde_json::Number>| bound.as_ref().and_then(|n| n.as_f64());
+        let bound = |bound: &Option<Number>| bound.as_ref().and_then(Number::as_f64);
         if let Some(min) = bound(&self.field.min_value).filter(|min| number < *min) {
             return Some(format!("must be at least {min}"));
         }

@@ -50,12 +50,11 @@ impl Judge<'_> {
         }
         let mut users = Vec::new();
         for (at, name) in input.users.iter().take(IN_TURN).enumerate() {
-            match name.parse() {
-                Ok(user) => users.push(user),
-                Err(_) => {
-                    let field = format!("assignment.users[{at}]");
-                    self.note(&field, "must be a name of the form users/{uuid}");
-                }
+            if let Ok(user) = name.parse() {
+                users.push(user);
+            } else {
+                let field = format!("assignment.users[{at}]");
+                self.note(&field, "must be a name of the form users/{uuid}");
             }
         }
         users.sort_unstable();
