@@ -60,7 +60,7 @@ fn stage(rng: &mut StdRng, at: usize, ids: &[usize]) -> Stage {
     routes.push((None, ids.get(at + 1).copied()));
     let kind = rng.random_range(0..10);
     let most = if person.is_some() { 1 } else { 2 };
-    let quorum = if kind >= 6 { rng.random_range(1..=most) } else { 0 };
+    let quorum = if kind >= 7 { rng.random_range(1..=most) } else { 0 };
     Stage { is_agents: kind <= 2, quorum, role, person, routes }
 }
 
@@ -99,6 +99,17 @@ fn any(rng: &mut StdRng, model: &Model) -> Step {
     let is_over = !is_open && here.state != State::Blocked;
     if is_over && rng.random_ratio(1, 4) {
         return Step { by: 0, item, ask: Ask { verb: Verb::Reopen, ..plain } };
+    }
+    let holder = here.assignee.unwrap_or(0);
+    // What is rare by chance alone: that something waits, and goes on as it was.
+    let rare = match here.state {
+        State::Blocked => Some(Verb::Unblock),
+        State::Claimed => [Verb::Start, Verb::Release, Verb::Block].choose(rng).copied(),
+        State::InProgress => [Verb::Block, Verb::Return].choose(rng).copied(),
+        _ => None,
+    };
+    if let Some(verb) = rare.filter(|_| rng.random_ratio(1, 4)) {
+        return Step { by: holder, item, ask: Ask { verb, ..plain } };
     }
     let is_voted = model.stage(here).quorum > 0;
     let ids: Vec<usize> = model.revisions[model.newest].keys().copied().collect();
