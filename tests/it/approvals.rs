@@ -128,7 +128,7 @@ testkit::on_both! {
         let erin = world.person("erin");
         let program = crate::directory::new_service(&erin, "approver").await;
         let program = world.known_as("approver", &program);
-        world.assign("approver", "core", "lead").await;
+        crate::directory::adds(&carol, &carol.team, &program.user, "lead").await.unwrap();
         wrong(program.approves(&hers).await, "NOT_APPROVER");
     }
 

@@ -11,7 +11,7 @@ use api::workflow::*;
 use prost::Message;
 use prost_types::field_descriptor_proto::Type;
 use prost_types::{DescriptorProto, FieldMask, FileDescriptorSet};
-use testkit::world::shapes::{human, item, workflow};
+use testkit::world::shapes::{human, item, stage, workflow};
 use testkit::world::{Person, Refusal, World, batch};
 use tonic::Code;
 
@@ -211,6 +211,10 @@ fn flow_fields() -> Vec<Field> {
             CreateWorkflowRequest { workflow: Some(workflow("New", &name, [human("do")])), ..Default::default() };
         "workflow.v1.WorkflowService/CreateWorkflow" "workflow.stages.assignment.user" User |own, name|
             CreateWorkflowRequest { workflow: Some(assigned(own, name)), ..Default::default() };
+        "workflow.v1.WorkflowService/CreateWorkflow" "workflow.stages.approval.users" User |own, name|
+            CreateWorkflowRequest { workflow: Some(decided(own, vec![name], vec![])), ..Default::default() };
+        "workflow.v1.WorkflowService/CreateWorkflow" "workflow.stages.approval.escalation_users" User |own, name|
+            CreateWorkflowRequest { workflow: Some(decided(own, vec![], vec![name])), ..Default::default() };
         "workflow.v1.WorkflowService/GetWorkflow" "name" Workflow |_, name| GetWorkflowRequest { name };
         "workflow.v1.WorkflowService/ListWorkflows" "team" Team |_, name|
             ListWorkflowsRequest { team: name, ..Default::default() };
@@ -335,6 +339,10 @@ fn definition_fields() -> Vec<Field> {
             update(Workflow { name, ..own.flows.to_update.clone() }, "display_name");
         "workflow.v1.WorkflowService/UpdateWorkflow" "workflow.stages.assignment.user" User |own, name|
             update(Workflow { stages: assigned(own, name).stages, ..own.flows.to_update.clone() }, "stages");
+        "workflow.v1.WorkflowService/UpdateWorkflow" "workflow.stages.approval.users" User |own, name|
+            update(Workflow { stages: decided(own, vec![name], vec![]).stages, ..own.flows.to_update.clone() }, "stages");
+        "workflow.v1.WorkflowService/UpdateWorkflow" "workflow.stages.approval.escalation_users" User |own, name|
+            update(Workflow { stages: decided(own, vec![], vec![name]).stages, ..own.flows.to_update.clone() }, "stages");
         "workflow.v1.WorkflowService/UndeleteWorkflow" "name" ToUndelete |_, name|
             UndeleteWorkflowRequest { name, ..Default::default() };
         "workflow.v1.WorkflowService/GetWorkflowRevision" "name" Workflow |_, name|
@@ -390,6 +398,12 @@ fn said(etag: &str) -> Comment {
 fn assigned(own: &Own, user: String) -> Workflow {
     let assignment = Assignment { r#type: AssignmentType::User.into(), user, ..Default::default() };
     let stage = Stage { assignment: Some(assignment), ..human("do") };
+    workflow("New", &own.team, [stage])
+}
+
+fn decided(own: &Own, users: Vec<String>, escalation_users: Vec<String>) -> Workflow {
+    let asked = Approval { users, escalation_users, expire_minutes: 5, ..Default::default() };
+    let stage = Stage { approval: Some(asked), ..stage("may", StageType::Approval) };
     workflow("New", &own.team, [stage])
 }
 

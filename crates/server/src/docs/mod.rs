@@ -52,8 +52,8 @@ const BESIDE: &str = "\
 - There is no coding engine in this version: `ListEngines` is empty, and a plan cannot be \
 applied without a diff (`NO_PATCH`). Auto-apply and its guards are complete and tested with a \
 scripted engine.
-- Stage types that need more than a person or the agent are refused when a workflow is \
-published (`STAGE_TYPE_NOT_SUPPORTED`).
+- The stage types AUTOMATION and AI are refused when a workflow is published \
+  (`STAGE_TYPE_NOT_SUPPORTED`).
 - `deploy/Dockerfile` and `deploy/compose.yaml` are not run by any check: they are read only.
 ";
 

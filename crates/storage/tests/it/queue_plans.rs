@@ -26,13 +26,13 @@ const LISTS: [(&str, &str); 3] = [
         "work_item_mine",
         "select * from work_item where assignee_id = {u}
          and state in ('CLAIMED', 'IN_PROGRESS', 'BLOCKED')
-         order by priority desc, coalesce(work_item.due_at, 1152921504606846975), id limit 51",
+         order by priority desc, coalesce(work_item.overdue_at, 1152921504606846975), id limit 51",
     ),
     (
-        "work_item_due",
+        "work_item_late",
         "select * from work_item where tenant_kind = 'team' and tenant_id = {t}
-         and closed_at is null and due_at < 9000000000000000
-         order by due_at, id limit 51",
+         and closed_at is null and overdue_at < 9000000000000000
+         order by overdue_at, id limit 51",
     ),
 ];
 
@@ -64,7 +64,7 @@ async fn plant(owner: &DatabaseConnection, backend: Backend, workflow: &Workflow
         let insert = format!(
             "insert into work_item (id, tenant_kind, tenant_id, workflow_id, revision, title,
                  description, state, stage_id, visit_id, entered_stage_at, assignee_id, priority,
-                 tags, data, creator_id, created_at, updated_at, version, due_at)
+                 tags, data, creator_id, created_at, updated_at, version, overdue_at)
              select {id}, 'team', {tenant}, {flow}, 1, 'x', '', '{state}', 'intake', {id},
                  {start}, {assignee}, 1 + i % 4, '[]', '{{}}', {user}, {start} + i, {start}, 1,
                  {start} + i
