@@ -30,6 +30,16 @@ const ROOM: (usize, usize) = (8, 3);
 const QUORUM: usize = 2;
 const BATCH: i32 = 15;
 
+/// What clients do.
+const VERBS: [WorkItemVerb; 6] = [
+    WorkItemVerb::Approve,
+    WorkItemVerb::Cancel,
+    WorkItemVerb::Claim,
+    WorkItemVerb::CompleteStage,
+    WorkItemVerb::Migrate,
+    WorkItemVerb::Release,
+];
+
 /// Refusals that a race may bring; nothing is changed by any of them.
 const EXPECTED: [&str; 8] = [
     "ALREADY_CLAIMED",
@@ -296,8 +306,7 @@ testkit::on_both! {
         assert!(report.sound, "{:#?}", report.violations);
 
         // What did not happen was not tried.
-        use WorkItemVerb::{Approve, Cancel, Claim, CompleteStage, Migrate, Release};
-        for verb in [Approve, Cancel, Claim, CompleteStage, Migrate, Release] {
+        for verb in VERBS {
             assert!(tally.of(verb) >= 5, "{verb:?}: {}, {:?}", tally.of(verb), tally.refused);
         }
         for reason in ["WIP_LIMIT_REACHED", "ALREADY_CLAIMED", "STAGE_MISMATCH"] {
