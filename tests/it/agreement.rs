@@ -78,6 +78,8 @@ impl Names {
             Value::String(text) if key == "next_page_token" && !text.is_empty() => "more".into(),
             Value::String(text) => self.text(text).into(),
             Value::F64(_) | Value::F32(_) if key.ends_with("seconds") => "a while".into(),
+            // Microseconds since the epoch, in data that the server wrote.
+            Value::F64(number) if *number > 1e15 => "a moment".into(),
             Value::Message(message) => self.message(message),
             Value::List(values) => values.iter().map(|value| self.value(key, value)).collect(),
             Value::Map(entries) => {
