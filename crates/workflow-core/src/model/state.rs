@@ -252,7 +252,10 @@ impl ItemState {
             }
 
             // Listed rather than `_`: a new state or event must be placed before this compiles.
-            (Claimed | InProgress | Blocked, On::Claim)
+            (
+                Claimed | InProgress | Blocked,
+                On::Claim | On::Approve(_) | On::Reject(_) | On::Advance(_),
+            )
             | (Pending | InProgress | Blocked, On::Start)
             | (
                 Pending,
@@ -264,7 +267,6 @@ impl ItemState {
                 | On::Reject(Onward::Stay)
                 | On::Advance(Onward::Stay),
             )
-            | (Claimed | InProgress | Blocked, On::Approve(_) | On::Reject(_) | On::Advance(_))
             | (
                 Blocked,
                 On::CompleteStage { .. }

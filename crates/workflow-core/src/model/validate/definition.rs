@@ -242,13 +242,12 @@ impl Judge<'_> {
             found.roles.push(role.clone());
         }
         for (at, name) in users.iter().enumerate() {
-            match name.parse() {
-                Ok(user) => found.users.push(user),
-                Err(_) => {
-                    let field = format!("approval.{prefix}users[{at}]");
-                    self.note(&field, "must be a name of the form users/{uuid}");
-                }
-            }
+            let Ok(user) = name.parse() else {
+                let field = format!("approval.{prefix}users[{at}]");
+                self.note(&field, "must be a name of the form users/{uuid}");
+                continue;
+            };
+            found.users.push(user);
         }
         found.roles.sort_unstable();
         found.roles.dedup();
