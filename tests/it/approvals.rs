@@ -104,6 +104,26 @@ testkit::on_both! {
         assert_eq!(passed.stage_id, "ship");
     }
 
+    /// What is changed and changed back is as it was, but nobody's word counts any more: who
+    /// changed it is an author by now.
+    async fn a_word_that_is_void_stays_void(db: TestDb) {
+        let world = World::start(db).await;
+        let [alice, mia] = world.people(["alice", "mia"]);
+        let flow = flow(&world, asks(2, &[])).await;
+        let item = waiting(&world, &flow).await;
+        let once = alice.approves(&item).await.unwrap();
+        let asked = WorkItem { title: "Ship that".into(), ..once.clone() };
+        let changed = alice.updates(asked, &["title"]).await.unwrap();
+        let asked = WorkItem { title: once.title.clone(), ..changed };
+        let back = alice.updates(asked, &["title"]).await.unwrap();
+        let [before, now] = [&once, &back].map(|item| item.approval.as_ref().unwrap());
+        assert_eq!(before.content_hash, now.content_hash);
+        assert_eq!((before.votes.len(), now.votes.len()), (1, 0));
+        wrong(alice.approves(&back).await, "OWN_WORK");
+        let again = mia.approves(&back).await.unwrap();
+        assert_eq!(again.stage_id, "may", "one word is not two");
+    }
+
     /// Those decide whom the stage names, and of them people who did not make it.
     async fn only_those_decide_whom_the_stage_names(db: TestDb) {
         let world = World::start(db).await;

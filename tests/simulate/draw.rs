@@ -1,11 +1,13 @@
 //! What chance asks for: definitions, and who asks for what next.
 
+use std::collections::BTreeMap;
+
 use api::workflow::{WorkItemState as State, WorkItemVerb as Verb};
 use rand::Rng as _;
 use rand::rngs::StdRng;
 use rand::seq::IndexedRandom as _;
 
-use crate::model::{Ask, Assigned, Model, Role, Route, Stage};
+use crate::model::{Ask, Model, RERUN, ROLES, Stage, UPDATE};
 
 /// Words that routes look for.
 const PICKS: [&str; 3] = ["a", "b", "c"];
@@ -19,6 +21,9 @@ const PLAIN: [Verb; 8] = [
     Verb::Cancel,
     Verb::Reopen,
 ];
+/// Those who work are the first of the people.
+const WORKERS: usize = 4;
+const PEOPLE: usize = 6;
 /// Items of one workflow.
 const MOST_ITEMS: usize = 3;
 /// Tries to find something that can be done.
@@ -33,27 +38,30 @@ pub(crate) struct Step {
 }
 
 /// Stages that follow each other, with ways that lead elsewhere.
-pub(crate) fn stages(rng: &mut StdRng) -> Vec<Stage> {
-    let count = rng.random_range(1..=4);
-    (0..count).map(|at| stage(rng, at, count)).collect()
+pub(crate) fn stages(rng: &mut StdRng) -> BTreeMap<usize, Stage> {
+    let ids: Vec<usize> = (0..rng.random_range(1..=4)).collect();
+    (0..ids.len()).map(|at| (ids[at], stage(rng, at, &ids))).collect()
 }
 
-fn stage(rng: &mut StdRng, at: usize, count: usize) -> Stage {
-    let assigned = match rng.random_range(0..6) {
-        0 => Assigned::Role(*[Role::Member, Role::Developer, Role::Lead].choose(rng).expect("one")),
-        1 => Assigned::Person(rng.random_range(0..3)),
-        _ => Assigned::Anyone,
-    };
+fn stage(rng: &mut StdRng, at: usize, ids: &[usize]) -> Stage {
+    let (mut role, mut person) = (None, None);
+    match rng.random_range(0..6) {
+        0 => role = Some(rng.random_range(2..ROLES.len())),
+        1 => person = Some(rng.random_range(0..WORKERS)),
+        _ => {}
+    }
     let mut routes = Vec::new();
     for pick in PICKS {
         if rng.random_ratio(1, 4) {
-            let target = rng.random_range(0..=count);
-            routes.push(Route { pick: Some(pick), target: (target < count).then_some(target) });
+            routes.push((Some(pick), ids.get(rng.random_range(0..=ids.len())).copied()));
         }
     }
     // By the last route everything is reached, and the end.
-    routes.push(Route { pick: None, target: (at + 1 < count).then_some(at + 1) });
-    Stage { is_agents: rng.random_ratio(1, 4), assigned, routes }
+    routes.push((None, ids.get(at + 1).copied()));
+    let kind = rng.random_range(0..10);
+    let most = if person.is_some() { 1 } else { 2 };
+    let quorum = if kind >= 6 { rng.random_range(1..=most) } else { 0 };
+    Stage { is_agents: kind <= 2, quorum, role, person, routes }
 }
 
 /// The next call: mostly one that can be carried out.
@@ -69,36 +77,46 @@ pub(crate) fn step(rng: &mut StdRng, model: &Model) -> Step {
 }
 
 fn any(rng: &mut StdRng, model: &Model) -> Step {
-    let by = if rng.random_ratio(9, 10) { rng.random_range(0..3) } else { rng.random_range(3..5) };
-    let pick = PICKS.choose(rng).copied().unwrap_or("a");
+    let is_known = rng.random_ratio(9, 10);
+    let who = if is_known { 0..WORKERS } else { WORKERS..PEOPLE };
+    let by = rng.random_range(who);
+    let plain = Ask {
+        verb: Verb::Create,
+        stage: 0,
+        to: rng.random_range(0..=WORKERS),
+        pick: PICKS.choose(rng).copied().unwrap_or("a"),
+        urgent: rng.random_ratio(1, 3),
+    };
     let is_new =
         model.items.is_empty() || (model.items.len() < MOST_ITEMS && rng.random_ratio(1, 6));
     if is_new {
-        let ask = Ask::Create { urgent: rng.random_ratio(1, 3), pick };
-        return Step { by, item: model.items.len(), ask };
+        return Step { by, item: model.items.len(), ask: plain };
     }
     let item = rng.random_range(0..model.items.len());
     let here = &model.items[item];
     // Work goes on more often than it is held up.
     let is_open = matches!(here.state, State::Pending | State::Claimed | State::InProgress);
-    let any_stage = rng.random_range(0..model.stages.len());
-    let is_over = matches!(here.state, State::Completed | State::Failed | State::Cancelled);
+    let is_over = !is_open && here.state != State::Blocked;
     if is_over && rng.random_ratio(1, 4) {
-        return Step { by: 0, item, ask: Ask::Plain(Verb::Reopen) };
+        return Step { by: 0, item, ask: Ask { verb: Verb::Reopen, ..plain } };
     }
-    let ask = match rng.random_range(0..20) {
-        0..=6 if is_open => {
-            let stage = if rng.random_ratio(9, 10) { here.stage } else { any_stage };
-            Ask::Complete { stage, pick }
-        }
-        7 | 8 => Ask::Return { stage: any_stage },
-        9 => Ask::Assign { to: rng.random_range(0..4) },
-        10 => Ask::Rerun,
-        11 => Ask::Update { urgent: rng.random_ratio(1, 2) },
-        12..=14 => Ask::Plain(Verb::Claim),
-        _ => Ask::Plain(PLAIN.choose(rng).copied().unwrap_or(Verb::Claim)),
+    let is_voted = model.stage(here).quorum > 0;
+    let ids: Vec<usize> = model.revisions[model.newest].keys().copied().collect();
+    let any_stage = ids.choose(rng).copied().unwrap_or(0);
+    let stage = if rng.random_ratio(9, 10) { here.stage } else { any_stage };
+    let verb = match rng.random_range(0..20) {
+        0..=4 if is_voted => Verb::Approve,
+        5 | 6 if is_voted => Verb::Reject,
+        0..=6 if is_open => Verb::CompleteStage,
+        7 | 8 => Verb::Return,
+        9 => Verb::Assign,
+        10 => RERUN,
+        11 => UPDATE,
+        12..=14 => Verb::Claim,
+        _ => PLAIN.choose(rng).copied().unwrap_or(Verb::Claim),
     };
+    let stage = if verb == Verb::Return { any_stage } else { stage };
     // Whoever has it goes on with it.
     let by = here.assignee.filter(|_| rng.random_ratio(1, 2)).unwrap_or(by);
-    Step { by, item, ask }
+    Step { by, item, ask: Ask { verb, stage, ..plain } }
 }

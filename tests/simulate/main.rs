@@ -12,6 +12,7 @@
     reason = "a command line tool reports to who runs it; it calls many methods"
 )]
 
+mod compare;
 mod draw;
 mod drive;
 mod model;
@@ -26,7 +27,7 @@ use testkit::database::{Backend, TestDb, run};
 use testkit::world::World;
 
 use self::drive::Done;
-use self::model::{Lead, Line, table};
+use self::model::{Leads, Line, table};
 
 const USAGE: &str = "\
 simulate [--sequences N] [--seed N] [--only N] [--database sqlite|postgres] [--plant]
@@ -184,7 +185,7 @@ async fn planted(db: TestDb, options: &Options) -> Vec<String> {
         }
     }
     for at in 0..table().len() {
-        let (verb, wrong) = (table()[at].verb, with_fault(at));
+        let (verb, wrong) = (table()[at].action, with_fault(at));
         let mut noticed = None;
         for number in 0..PLANTED {
             // Others than before: the server remembers each call that it answered.
@@ -195,20 +196,24 @@ async fn planted(db: TestDb, options: &Options) -> Vec<String> {
             }
         }
         match noticed {
-            Some(number) => println!("{verb:?} made wrong: noticed in sequence {number}"),
-            None => unnoticed.push(format!("{verb:?} made wrong: nothing noticed")),
+            Some(number) => println!("{verb} made wrong: noticed in sequence {number}"),
+            None => unnoticed.push(format!("{verb} made wrong: nothing noticed")),
         }
     }
     unnoticed
 }
 
-/// The table with one line that leads elsewhere.
+/// The table with one line that leads elsewhere; one that leads nowhere begins elsewhere.
 fn with_fault(at: usize) -> Vec<Line> {
     let mut table = table();
-    let lead = &mut table[at].lead;
-    *lead = match *lead {
-        Lead::To(State::Claimed) | Lead::Onwards => Lead::To(State::InProgress),
-        Lead::To(_) | Lead::Back => Lead::To(State::Claimed),
+    let line = &mut table[at];
+    line.leads = match line.leads {
+        Leads::To(State::Claimed) | Leads::Onwards => Leads::To(State::InProgress),
+        Leads::Nowhere => {
+            line.from = &line.from[1..];
+            Leads::Nowhere
+        }
+        _ => Leads::To(State::Claimed),
     };
     table
 }

@@ -57,6 +57,8 @@ impl Items {
         item.updated_at = now;
         if item.content_hash() != before.content_hash() {
             item.written_by(grant.user());
+            // Changed back it is not approved again: by then who voted may be an author.
+            item.votes.clear();
         }
         let cleared = row.save_as(item.clone());
         tx.save_item(&cleared).await?;
