@@ -213,6 +213,8 @@ fn with_fault(at: usize) -> Vec<Line> {
             line.from = &line.from[1..];
             Leads::Nowhere
         }
+        // CLAIMED is where most of these lead anyhow.
+        Leads::BeforeBlock => Leads::To(State::Failed),
         _ => Leads::To(State::Claimed),
     };
     table
