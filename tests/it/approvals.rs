@@ -38,8 +38,8 @@ async fn queue(person: &Person, flow: &Workflow) -> usize {
     person.items().list_queue(request).await.unwrap().into_inner().work_items.len()
 }
 
-fn facts(value: i32) -> Option<Struct> {
-    Some(data(serde_json::json!({ "n": value })))
+fn facts(value: i32) -> Struct {
+    data(serde_json::json!({ "n": value }))
 }
 
 testkit::on_both! {
@@ -86,7 +86,7 @@ testkit::on_both! {
         let flow = flow(&world, asks(2, &[])).await;
         let item = waiting(&world, &flow).await;
         let once = alice.approves(&item).await.unwrap();
-        let asked = WorkItem { data: facts(1), ..once.clone() };
+        let asked = WorkItem { data: Some(facts(1)), ..once.clone() };
         let changed = mia.updates(asked, &["data"]).await.unwrap();
         assert!(changed.approval.as_ref().unwrap().votes.is_empty(), "{changed:?}");
         wrong(carol.approves(&once).await, "APPROVAL_MISMATCH");

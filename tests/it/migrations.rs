@@ -406,7 +406,7 @@ testkit::on_both! {
         assert_eq!(fields(to(-1)).await, "target_revision");
         assert_eq!(fields(migration(&flow, &[("two", "three")])).await, "stage_mappings[0].to_stage_id");
         assert_eq!(fields(migration(&flow, &[("two", "one"), ("two", "four")])).await, "stage_mappings[1].from_stage_id");
-        assert_eq!(fields(migration(&flow, &[("two", "one"); 1_001])).await, "stage_mappings");
+        assert_eq!(fields(migration(&flow, &vec![("two", "one"); 1_001])).await, "stage_mappings");
         assert_eq!(fields(MigrateWorkItemsRequest { page_size: -1, ..plain.clone() }).await, "page_size");
         let stale = MigrateWorkItemsRequest { etag: two.etag.clone(), ..plain.clone() };
         refused(alice.migrates(stale).await, Code::Aborted, "ETAG_MISMATCH");

@@ -8,7 +8,8 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use api::workflow::{
-    Approval, MigrationResult, Stage, Transition, WorkItem, WorkItemState, WorkItemVerb, Workflow,
+    Approval, Assignment, AssignmentType, MigrationResult, Stage, Transition, WorkItem,
+    WorkItemState, WorkItemVerb, Workflow,
 };
 use rand::rngs::StdRng;
 use rand::{Rng as _, SeedableRng as _};
@@ -21,14 +22,29 @@ use crate::ledger::verifies;
 const CLIENTS: u64 = 64;
 const ITEMS: usize = 100;
 /// Tries of each client.
-const TRIES: usize = 24;
+const TRIES: usize = 30;
 const CONNECTIONS: usize = 16;
 /// Items that half of all tries are about.
 const HOT: usize = 12;
 /// Items in hand at a stage: everybody's, and one person's.
 const ROOM: (usize, usize) = (8, 3);
 const QUORUM: usize = 2;
+/// The stage where people take turns.
+const TURNS: &str = "hand-over";
 const BATCH: i32 = 15;
+
+/// Items that wait for approval when the race begins.
+const AT_THE_GATE: usize = 12;
+
+/// What clients do.
+const VERBS: [WorkItemVerb; 6] = [
+    WorkItemVerb::Approve,
+    WorkItemVerb::Cancel,
+    WorkItemVerb::Claim,
+    WorkItemVerb::CompleteStage,
+    WorkItemVerb::Migrate,
+    WorkItemVerb::Release,
+];
 
 /// Refusals that a race may bring; nothing is changed by any of them.
 const EXPECTED: [&str; 8] = [
@@ -45,7 +61,8 @@ const EXPECTED: [&str; 8] = [
 /// Refusals for want of being the right person, which a race may bring, too.
 const OTHERS: [&str; 3] = ["NOT_ASSIGNEE", "APPROVAL_MISMATCH", "OWN_WORK"];
 
-fn stages(middle: &str) -> Vec<Stage> {
+/// At the third stage, those of `rota` take turns.
+fn stages(middle: &str, rota: &[String]) -> Vec<Stage> {
     let (all, own) = ROOM;
     let limited = |id: &str| Stage {
         wip_limit: i32::try_from(all).unwrap(),
@@ -54,7 +71,13 @@ fn stages(middle: &str) -> Vec<Stage> {
     };
     let asked = Approval { quorum: i32::try_from(QUORUM).unwrap(), ..Approval::default() };
     let gate = Stage { approval: Some(asked), ..approval("pass") };
-    workflow("", "", [limited("do"), limited(middle), gate]).stages
+    let turns = Assignment {
+        r#type: AssignmentType::RoundRobin.into(),
+        users: rota.to_vec(),
+        ..Assignment::default()
+    };
+    let turns = Stage { assignment: Some(turns), ..human(TURNS) };
+    workflow("", "", [limited("do"), limited(middle), turns, gate]).stages
 }
 
 /// What was answered.
@@ -63,6 +86,8 @@ struct Tally {
     /// Changes that were made, by item and verb.
     made: BTreeMap<(String, WorkItemVerb), usize>,
     refused: BTreeMap<String, usize>,
+    /// Items that were given to people in turn.
+    given: BTreeMap<String, usize>,
 }
 
 impl Tally {
@@ -74,6 +99,10 @@ impl Tally {
         match answer {
             Ok(now) => {
                 assert_eq!(now.name, item);
+                if verb == WorkItemVerb::CompleteStage && now.stage_id == TURNS {
+                    assert_eq!(now.state(), WorkItemState::Claimed, "{now:#?}");
+                    *self.given.entry(now.assignee).or_default() += 1;
+                }
                 self.made(item, verb);
             }
             Err(status) => self.refused(&status),
@@ -96,6 +125,9 @@ impl Tally {
         for (key, number) in other.refused {
             *self.refused.entry(key).or_default() += number;
         }
+        for (key, number) in other.given {
+            *self.given.entry(key).or_default() += number;
+        }
     }
 
     fn of(&self, verb: WorkItemVerb) -> usize {
@@ -108,13 +140,14 @@ fn fitting(dice: &mut StdRng, person: &Person, works: bool, now: &WorkItem) -> W
     use WorkItemVerb::{Approve, Cancel, Claim, CompleteStage, Release};
     let often = dice.random_range(0..100);
     match now.state() {
-        _ if often < 6 => [Claim, Release, CompleteStage, Cancel, Approve][often % 5],
+        // Whatever it is, it may be refused.
+        _ if often < 6 => [Claim, Release, CompleteStage, Cancel][often % 4],
         WorkItemState::Pending if now.stage_id == "pass" => Approve,
         WorkItemState::Pending if works => Claim,
-        _ if !works && often < 12 => Cancel,
+        _ if !works && often < 9 => Cancel,
         _ if now.assignee != person.user => Claim,
-        _ if often < 30 => Release,
-        _ if often < 34 => Cancel,
+        _ if often < 36 => Release,
+        _ if often < 38 => Cancel,
         _ => CompleteStage,
     }
 }
@@ -131,14 +164,38 @@ async fn does(person: &Person, verb: WorkItemVerb, now: &WorkItem) -> Result<Wor
 
 async fn works(person: Person, works: bool, seed: u64, items: Vec<String>) -> Tally {
     let (mut dice, mut tally) = (StdRng::seed_from_u64(seed), Tally::default());
+    let mut in_hand = None;
     for _ in 0..TRIES {
         let among = if dice.random_bool(0.5) { HOT } else { items.len() };
-        let name = &items[dice.random_range(0..among)];
-        let now = person.sees_item(name).await.unwrap();
+        // What one has begun one goes on with, more often than not.
+        let name = in_hand.take().filter(|_| dice.random_bool(0.6));
+        let name = name.unwrap_or_else(|| items[dice.random_range(0..among)].clone());
+        let now = person.sees_item(&name).await.unwrap();
         let verb = fitting(&mut dice, &person, works, &now);
-        tally.answered(verb, name, does(&person, verb, &now).await);
+        let answer = does(&person, verb, &now).await;
+        let is_own = answer.as_ref().is_ok_and(|now| now.assignee == person.user);
+        tally.answered(verb, &name, answer);
+        in_hand = is_own.then_some(name);
     }
     tally
+}
+
+/// Somebody works on an item until it waits for approval.
+async fn walks_to_the_gate(people: [&Person; 3], name: &str, tally: &mut Tally) {
+    loop {
+        let now = people[0].sees_item(name).await.unwrap();
+        if now.approval.is_some() {
+            return;
+        }
+        let holder = people.into_iter().find(|person| person.user == now.assignee);
+        let (person, verb) = match holder {
+            Some(holder) => (holder, WorkItemVerb::CompleteStage),
+            None => (people[0], WorkItemVerb::Claim),
+        };
+        let answer = does(person, verb, &now).await;
+        assert!(answer.is_ok(), "{answer:?}");
+        tally.answered(verb, name, answer);
+    }
 }
 
 /// Moves what it finds behind the newest revision, again and again.
@@ -163,17 +220,22 @@ async fn migrates(person: Person, flow: String, rounds: usize) -> Tally {
 }
 
 /// Publishes revisions in between, whose middle stage has the one name and the other.
-async fn publishes(person: Person, flow: String, times: i32) {
+async fn publishes(person: Person, flow: String, times: i32, rota: Vec<String>) {
     for _ in 0..times {
         tokio::time::sleep(std::time::Duration::from_millis(700)).await;
         let now = person.sees_workflow(&flow).await.unwrap();
-        let stages = stages(if now.revision % 2 == 0 { "check" } else { "verify" });
+        let stages = stages(if now.revision % 2 == 0 { "check" } else { "verify" }, &rota);
         person.updates_workflow(Workflow { stages, ..now }, &["stages"]).await.unwrap();
     }
 }
 
 fn version(item: &WorkItem) -> usize {
     item.etag.trim_matches('"').parse().unwrap()
+}
+
+/// An item was given to somebody in turn.
+fn is_turn(moved: &Transition) -> bool {
+    moved.verb() == WorkItemVerb::Assign && moved.note == "in turn"
 }
 
 /// Each move begins where the one before ended, and there are as many of each as were answered.
@@ -184,7 +246,10 @@ fn chains(item: &WorkItem, history: &[Transition], tally: &Tally) {
         assert_eq!(before.to_state(), after.from_state(), "{history:#?}");
         assert_eq!(before.to_stage_id, after.from_stage_id, "{history:#?}");
         assert!(!before.to_state().eq(&WorkItemState::Completed), "{history:#?}");
-        *counted.entry(after.verb()).or_default() += 1;
+        // Nobody asked for that: it comes with the move before.
+        if !is_turn(after) {
+            *counted.entry(after.verb()).or_default() += 1;
+        }
     }
     assert_eq!(history[0].verb(), WorkItemVerb::Create);
     let last = history.last().unwrap();
@@ -226,10 +291,12 @@ fn room_is_never_exceeded(histories: &BTreeMap<String, Vec<Transition>>) -> usiz
     let mut most = 0;
     for (_, item, moved) in moves {
         match moved.to_state() {
-            WorkItemState::Claimed if moved.verb() == WorkItemVerb::Claim => {
+            WorkItemState::Claimed
+                if moved.verb() == WorkItemVerb::Claim && moved.to_stage_id != TURNS =>
+            {
                 held.insert(item, (moved.to_stage_id.as_str(), moved.actor.as_str()));
             }
-            // Moved to another revision at the same stage.
+            // Moved to another revision at the same stage, or where there is room for all.
             WorkItemState::Claimed => {}
             _ => drop(held.remove(item)),
         }
@@ -245,6 +312,19 @@ fn room_is_never_exceeded(histories: &BTreeMap<String, Vec<Transition>>) -> usiz
     most
 }
 
+/// Whoever is there all the time is given as many as the others, give or take one, whatever
+/// becomes of them afterwards; and each time an item came, somebody was given it.
+fn turns_are_fair(tally: &Tally, histories: &BTreeMap<String, Vec<Transition>>, people: usize) {
+    let moves = || histories.values().flatten();
+    let turns = moves().filter(|moved| is_turn(moved)).count();
+    let came = moves()
+        .filter(|moved| moved.verb() == WorkItemVerb::CompleteStage && moved.to_stage_id == TURNS);
+    assert_eq!((turns, came.count()), (tally.given.values().sum(), turns));
+    let (least, most) = (tally.given.values().min(), tally.given.values().max());
+    let is_fair = least.zip(most).is_some_and(|(least, most)| most - least <= 1 && *least > 2);
+    assert!(is_fair && tally.given.len() == people, "{:#?}", tally.given);
+}
+
 testkit::on_both! {
     /// Of 64 clients who claim, give back, complete, cancel, approve and migrate at once, each
     /// is told the truth.
@@ -252,14 +332,20 @@ testkit::on_both! {
         let world = World::start(db).await;
         world.assign("dave", "core", "member").await;
         let [alice, bob, carol, mia, dave] = world.people(["alice", "bob", "carol", "mia", "dave"]);
-        let first = Workflow { stages: stages("check"), ..workflow("Race", &alice.team, []) };
+        let rota = [&bob, &mia, &dave].map(|person| person.user.clone()).to_vec();
+        let first = Workflow { stages: stages("check", &rota), ..workflow("Race", &alice.team, []) };
         let flow = alice.creates_workflow(first).await.unwrap().name;
         let asked: Vec<_> = (0..ITEMS).map(|at| item(&flow, &format!("Number {at}"))).collect();
         let made = dave.creates_items(&flow, asked).await.unwrap();
         let items: Vec<_> = made.iter().map(|item| item.name.clone()).collect();
 
+        let mut tally = Tally::default();
+        for name in &items[ITEMS - AT_THE_GATE..] {
+            walks_to_the_gate([&bob, &mia, &dave], name, &mut tally).await;
+        }
+
         let lines: Vec<_> = (0..CONNECTIONS).map(|_| world.another_channel()).collect();
-        let publisher = tokio::spawn(publishes(alice.clone(), flow.clone(), 4));
+        let publisher = tokio::spawn(publishes(alice.clone(), flow.clone(), 4, rota.clone()));
         let clients = (0..CLIENTS).map(|client| {
             let line = lines[usize::try_from(client).unwrap() % CONNECTIONS].clone();
             let over = |person: &Person| person.over(line.clone());
@@ -267,12 +353,12 @@ testkit::on_both! {
                 0 => tokio::spawn(migrates(over(&carol), flow.clone(), TRIES)),
                 1..=3 => tokio::spawn(works(over(&alice), false, client, items.clone())),
                 4..=6 => tokio::spawn(works(over(&carol), false, client, items.clone())),
-                7..=11 => tokio::spawn(works(over(&bob), true, client, items.clone())),
-                _ => tokio::spawn(works(over(&mia), true, client, items.clone())),
+                7..=9 => tokio::spawn(works(over(&bob), true, client, items.clone())),
+                10..=12 => tokio::spawn(works(over(&mia), true, client, items.clone())),
+                _ => tokio::spawn(works(over(&dave), true, client, items.clone())),
             }
         });
         let clients: Vec<_> = clients.collect();
-        let mut tally = Tally::default();
         for client in clients {
             tally.merge(client.await.unwrap());
         }
@@ -291,13 +377,13 @@ testkit::on_both! {
             histories.insert(name.clone(), history);
         }
         let most = room_is_never_exceeded(&histories);
+        turns_are_fair(&tally, &histories, rota.len());
         let report = verifies(&alice, &flow).await.unwrap();
         assert!(report.sound, "{:#?}", report.violations);
 
         // What did not happen was not tried.
-        use WorkItemVerb::{Approve, Cancel, Claim, CompleteStage, Migrate, Release};
-        for verb in [Approve, Cancel, Claim, CompleteStage, Migrate, Release] {
-            assert!(tally.of(verb) >= 10, "{verb:?}: {tally:#?}");
+        for verb in VERBS {
+            assert!(tally.of(verb) >= 5, "{verb:?}: {}, {:?}", tally.of(verb), tally.refused);
         }
         for reason in ["WIP_LIMIT_REACHED", "ALREADY_CLAIMED", "STAGE_MISMATCH"] {
             assert!(tally.refused.contains_key(reason), "{reason}: {:#?}", tally.refused);

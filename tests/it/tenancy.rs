@@ -202,7 +202,7 @@ fn agent_fields() -> Vec<Field> {
 }
 
 fn workflow_fields() -> Vec<Field> {
-    flow_fields().into_iter().chain(item_fields()).collect()
+    flow_fields().into_iter().chain(item_fields()).chain(batch_fields()).collect()
 }
 
 fn flow_fields() -> Vec<Field> {
@@ -225,6 +225,17 @@ fn flow_fields() -> Vec<Field> {
             InstantiateTemplateRequest { name, team: own.team.clone(), validate_only: true, ..Default::default() };
         "workflow.v1.TemplateService/InstantiateTemplate" "team" Team |own, name|
             InstantiateTemplateRequest { name: own.template.clone(), team: name, visibility: Visibility::Team.into(), validate_only: true, ..Default::default() };
+    }
+}
+
+fn batch_fields() -> Vec<Field> {
+    fields! {
+        "workflow.v1.WorkItemService/BatchCreateWorkItems" "parent" Workflow |_, name|
+            batch(&name, [item("", "New")]);
+        "workflow.v1.WorkItemService/BatchCreateWorkItems" "requests.work_item.repository" Repository |own, name|
+            batch(&own.workflow, [WorkItem { repository: name, ..item("", "New") }]);
+        "workflow.v1.WorkItemService/BatchCreateWorkItems" "requests.work_item.blocked_by" Claimable |own, name|
+            batch(&own.workflow, [WorkItem { blocked_by: vec![name], ..item("", "New") }]);
     }
 }
 
@@ -269,12 +280,6 @@ fn item_fields() -> Vec<Field> {
                 work_item: Some(WorkItem { blocked_by: vec![name], ..item(&own.workflow, "New") }),
                 ..Default::default()
             };
-        "workflow.v1.WorkItemService/BatchCreateWorkItems" "parent" Workflow |_, name|
-            batch(&name, [item("", "New")]);
-        "workflow.v1.WorkItemService/BatchCreateWorkItems" "requests.work_item.repository" Repository |own, name|
-            batch(&own.workflow, [WorkItem { repository: name, ..item("", "New") }]);
-        "workflow.v1.WorkItemService/BatchCreateWorkItems" "requests.work_item.blocked_by" Claimable |own, name|
-            batch(&own.workflow, [WorkItem { blocked_by: vec![name], ..item("", "New") }]);
         "workflow.v1.WorkItemService/ExplainWorkItem" "name" Advised |_, name|
             ExplainWorkItemRequest { name };
         "workflow.v1.WorkItemService/AssignWorkItem" "name" Assignable |own, name|

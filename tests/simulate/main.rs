@@ -114,7 +114,7 @@ fn all(backend: Backend, options: &Options) -> Option<String> {
     let result = Mutex::new((Done::default(), None));
     let report = &result;
     run(backend, async |db| {
-        let ended = sequences(db, options).await;
+        let ended = Box::pin(sequences(db, options)).await;
         *report.lock().expect("nobody panicked with it") = ended;
     });
     let (done, found) = result.into_inner().expect("nobody panicked with it");
@@ -168,7 +168,7 @@ fn plant(options: &Options) -> Vec<String> {
     let result = Mutex::new(Vec::new());
     let report = &result;
     run(Backend::Sqlite, async |db| {
-        let unnoticed = planted(db, options).await;
+        let unnoticed = Box::pin(planted(db, options)).await;
         *report.lock().expect("nobody panicked with it") = unnoticed;
     });
     result.into_inner().expect("nobody panicked with it")
@@ -209,6 +209,8 @@ fn with_fault(at: usize) -> Vec<Line> {
     let leads = &mut table[at].leads;
     *leads = match *leads {
         Leads::To(State::Claimed) | Leads::Onwards => Leads::To(State::InProgress),
+        // CLAIMED is where most of these lead anyhow.
+        Leads::BeforeBlock => Leads::To(State::Failed),
         _ => Leads::To(State::Claimed),
     };
     table

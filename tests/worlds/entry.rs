@@ -216,7 +216,10 @@ fn pick(field: Field, bench: &Bench, caller: Option<&Person>, rng: &mut StdRng) 
             (Owner::Global, None)
         }
         kind => {
-            let owners = bench.owners(kind);
+            let mut owners = bench.owners(kind);
+            // In what is one's own alone, nobody else can have made what one decides about.
+            owners
+                .retain(|(owner, _)| kind != Kind::ToDecide || !matches!(owner, Owner::Person(_)));
             let near: Vec<_> = owners.iter().filter(|(owner, _)| is_near(caller, owner)).collect();
             match near.choose(rng) {
                 Some(owner) if rng.random_bool(0.6) => (*owner).clone(),

@@ -4,6 +4,7 @@ mod example;
 mod fuzz;
 mod pg;
 mod readme;
+mod stage_type;
 mod test;
 mod tidy;
 mod workspace;
@@ -22,6 +23,7 @@ cargo xtask COMMAND
   fuzz [--short] [TARGET…]  fuzzes the readers of untrusted input (nightly); --help says more
   worlds [OPTION…]      random calls in random worlds, judged by a reference: --calls N, --seed N
   simulate [OPTION…]    random work, the server killed between, judged by a model: --sequences N, --seed N
+  stage-type            follows docs/adding-a-stage-type.md in a copy, and runs the test it shows
   invisible [--pairs N] what is invisible beside what is absent: statements and latencies
   pg -- COMMAND…        runs COMMAND with ELOHIM_TEST_PG naming a throwaway Postgres
 ";
@@ -43,6 +45,7 @@ fn run(command: &str, words: &[String]) -> Result<u8> {
         "fuzz" => fuzz::run(words),
         "pg" => pg::run_with(words.strip_prefix(&["--".to_owned()]).unwrap_or(words)),
         "readme" => readme::run(words),
+        "stage-type" => stage_type::run(words),
         "tidy" => tidy::run(),
         "test" => test::run(words),
         "worlds" | "simulate" | "invisible" => example::run(command, words),

@@ -87,8 +87,7 @@ mod tests {
     }
 
     fn kind() -> impl Strategy<Value = Option<StageType>> {
-        let kinds = [StageType::Human, StageType::AgentAssist, StageType::Approval];
-        prop::option::of(prop::sample::select(kinds.to_vec()))
+        prop::option::of(prop::sample::select(StageType::ALL.to_vec()))
     }
 
     fn default() -> impl Strategy<Value = serde_json::Value> {

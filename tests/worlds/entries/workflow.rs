@@ -166,7 +166,6 @@ pub(super) const ENTRIES: &[Entry] = &[
         ApproveStageRequest { name, stage_id, content_hash, request_id, ..Default::default() }
             .encode_to_vec()
     })
-    // What is one's own alone, nobody else can have made.
     .certain(|_| false),
     Entry::new("workflow.v1.WorkItemService/RejectStage", &[on(Kind::ToDecide)], |c| {
         let WorkItem { name, stage_id, .. } = c.item(0);

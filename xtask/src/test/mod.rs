@@ -5,6 +5,7 @@
 
 mod build;
 mod guide;
+mod reasons;
 mod skips;
 
 use std::io::{BufRead, BufReader, Write};
@@ -31,7 +32,7 @@ pub(crate) fn run(words: &[String]) -> Result<u8> {
     if !is_guide {
         refuse_filters_without_a_test(words, &built)?;
     }
-    let unlisted = skips::unlisted(&built.tests)?;
+    let mut complaints = skips::unlisted(&built.tests)?;
 
     let postgres = Postgres::provide()?;
     let environment = Environment { url: postgres.url(), program: built.program };
@@ -40,16 +41,22 @@ pub(crate) fn run(words: &[String]) -> Result<u8> {
     } else {
         // First, so that the runner's summary is what stands at the end.
         let doc_code = if words.is_empty() { run_doc_tests(&environment)? } else { 0 };
-        match run_all(&environment, words)? {
+        let observed = reasons::Observed::begin()?;
+        let code = match run_all(&environment, words, &observed)? {
             0 => doc_code,
             code => code,
+        };
+        // Only all tests together meet every reason.
+        if words.is_empty() && code == 0 {
+            complaints.extend(observed.complaints(&workspace::root())?);
         }
+        code
     };
 
-    for complaint in &unlisted {
+    for complaint in &complaints {
         eprintln!("error: {complaint}");
     }
-    Ok(if code == 0 && !unlisted.is_empty() { 1 } else { code })
+    Ok(if code == 0 && !complaints.is_empty() { 1 } else { code })
 }
 
 /// A server of our own, or the one that the caller's environment names.
@@ -102,7 +109,11 @@ impl Runner {
     }
 }
 
-fn run_all(environment: &Environment, words: &[String]) -> Result<u8> {
+fn run_all(
+    environment: &Environment,
+    words: &[String],
+    observed: &reasons::Observed,
+) -> Result<u8> {
     let mut command = workspace::cargo();
     match Runner::present() {
         Runner::Nextest => command.args(["nextest", "run"]).args(SELECTION),
@@ -111,6 +122,7 @@ fn run_all(environment: &Environment, words: &[String]) -> Result<u8> {
         }
     };
     environment.apply(command.args(words));
+    observed.apply(&mut command);
     Ok(exit_code(command.status().context("cannot start cargo")?))
 }
 

@@ -40,8 +40,8 @@ pub enum StageFlavour {
 }
 
 impl StageFlavour {
-    /// The flavour of a stage type's name, as in `AGENT_ASSIST`; `None` for a stage
-    /// without an agent.
+    /// The flavour of a stage type's name, as in `CODE_REVIEW`; `None` for one that brings
+    /// none of its own.
     pub fn of_stage_type(name: &str) -> Option<Self> {
         match name {
             "AGENT_ASSIST" => Some(Self::Assist),

@@ -3,7 +3,7 @@
 use api::workflow as wire;
 use primitives::{Checked, UserId};
 use workflow_core::model::{
-    AgentOutput, Approval, Assignment, Rota, Stage, StageRoute, StageType, Trigger, Workflow,
+    AgentOutput, Approval, Assignment, Rota, Stage, StageRoute, Trigger, Workflow,
 };
 use workflow_core::service::{
     ApprovalInput, AssignmentInput, QueueInput, RotaInput, RouteInput, StageInput, TriggerInput,
@@ -12,7 +12,7 @@ use workflow_core::service::{
 
 use super::faults::Faults;
 use super::scalar::{etag, int, name, optional_time, time};
-use super::{form, owner, parameter};
+use super::{form, owner, parameter, stage_type};
 
 /// Stages and triggers looked at; the domain refuses fewer.
 const LOOKED_AT: usize = 1_000;
@@ -55,7 +55,7 @@ fn stage_input(faults: &mut Faults, at: usize, given: wire::Stage) -> StageInput
     };
     let form = given.form.map(|given| form::input(faults, &format!("{path}.form"), given));
     StageInput {
-        kind: stage_kind(given.r#type),
+        kind: stage_type::read(given.r#type),
         assignment: assignment_input(faults, &path, given.assignment),
         form,
         id: given.stage_id,
@@ -93,22 +93,6 @@ fn route_input(route: wire::StageRoute) -> RouteInput {
         condition: route.condition,
         target: route.target_stage_id,
         description: route.description,
-    }
-}
-
-fn stage_kind(given: i32) -> Option<StageType> {
-    use wire::StageType as Wire;
-    match Wire::try_from(given) {
-        Ok(Wire::Human) => Some(StageType::Human),
-        Ok(Wire::Automation) => Some(StageType::Automation),
-        Ok(Wire::Hybrid) => Some(StageType::Hybrid),
-        Ok(Wire::Ai) => Some(StageType::Ai),
-        Ok(Wire::Approval) => Some(StageType::Approval),
-        Ok(Wire::AgentAssist) => Some(StageType::AgentAssist),
-        Ok(Wire::CodeReview) => Some(StageType::CodeReview),
-        Ok(Wire::TestEnrichment) => Some(StageType::TestEnrichment),
-        Ok(Wire::DocUpdate) => Some(StageType::DocUpdate),
-        Ok(Wire::Unspecified) | Err(_) => None,
     }
 }
 
@@ -222,7 +206,7 @@ pub(super) fn stage(stage: Stage) -> wire::Stage {
         stage_id: stage.id.0,
         display_name: stage.display_name,
         description: stage.description,
-        r#type: stage_type(stage.kind).into(),
+        r#type: stage_type::shown(stage.kind).into(),
         assignment: assignment(stage.assignment),
         form_schema: stage.form.as_ref().map(form::schema).unwrap_or_default(),
         form: stage.form.map(form::shown),
@@ -258,20 +242,6 @@ fn output(output: AgentOutput) -> i32 {
     match output {
         AgentOutput::Plan => wire::AgentOutput::Plan.into(),
         AgentOutput::Patch => wire::AgentOutput::Patch.into(),
-    }
-}
-
-const fn stage_type(kind: StageType) -> wire::StageType {
-    match kind {
-        StageType::Human => wire::StageType::Human,
-        StageType::Automation => wire::StageType::Automation,
-        StageType::Hybrid => wire::StageType::Hybrid,
-        StageType::Ai => wire::StageType::Ai,
-        StageType::Approval => wire::StageType::Approval,
-        StageType::AgentAssist => wire::StageType::AgentAssist,
-        StageType::CodeReview => wire::StageType::CodeReview,
-        StageType::TestEnrichment => wire::StageType::TestEnrichment,
-        StageType::DocUpdate => wire::StageType::DocUpdate,
     }
 }
 

@@ -28,5 +28,6 @@ pub(crate) mod revision;
 pub(crate) mod run;
 pub(crate) mod scalar;
 pub(crate) mod session;
+mod stage_type;
 pub(crate) mod team;
 pub(crate) mod user;

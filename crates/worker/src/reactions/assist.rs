@@ -11,7 +11,7 @@ use agent_core::service::{AssistEnd, AutoApplied, AutoApply, Checkpoint, StageTa
 use permissions::{CodeUse, ItemsEdit};
 use workflow_core::WorkflowError;
 use workflow_core::model::condition::RunFacts;
-use workflow_core::model::{AutoApplyResult, RecommendedFile, RecommendedStep, StageType};
+use workflow_core::model::{AutoApplyResult, RecommendedFile, RecommendedStep};
 use workflow_core::service::{AssistBrief, AssistRun, Reported, RunResult};
 
 use super::{about, of_workflow};
@@ -154,17 +154,7 @@ const FAILED: RunFacts = RunFacts {
 };
 
 fn task(brief: &AssistBrief) -> StageTask {
-    let flavour = match brief.stage_type {
-        StageType::CodeReview => StageFlavour::CodeReview,
-        StageType::TestEnrichment => StageFlavour::TestEnrichment,
-        StageType::DocUpdate => StageFlavour::DocUpdate,
-        StageType::AgentAssist
-        | StageType::Human
-        | StageType::Automation
-        | StageType::Hybrid
-        | StageType::Ai
-        | StageType::Approval => StageFlavour::Assist,
-    };
+    let flavour = StageFlavour::of_stage_type(brief.stage_type.as_str()).unwrap_or_default();
     let what = PlanningTask {
         flavour,
         stage_prompt: brief.prompt.clone(),

@@ -4,7 +4,7 @@ use events::EventType;
 use primitives::{TriggerId, UserId};
 use serde::{Deserialize, Serialize};
 
-use super::{Approval, Form, Parameter};
+use super::{Approval, Form, Parameter, StageType};
 
 /// Identifies a stage within its workflow: `[A-Za-z0-9_-]{1,64}`.
 #[derive(Clone, Debug, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
@@ -23,45 +23,6 @@ impl StageId {
 impl std::fmt::Display for StageId {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         f.write_str(&self.0)
-    }
-}
-
-/// What is expected at a stage.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
-#[serde(rename_all = "SCREAMING_SNAKE_CASE")]
-pub enum StageType {
-    Human,
-    Automation,
-    Hybrid,
-    Ai,
-    Approval,
-    AgentAssist,
-    CodeReview,
-    TestEnrichment,
-    DocUpdate,
-}
-
-impl StageType {
-    /// Entering it runs the agent.
-    pub const fn runs_agent(self) -> bool {
-        matches!(
-            self,
-            Self::AgentAssist
-                | Self::CodeReview
-                | Self::TestEnrichment
-                | Self::DocUpdate
-                | Self::Hybrid
-        )
-    }
-
-    /// The agent's alone: whoever has the permission completes it, without a claim.
-    pub const fn is_agents(self) -> bool {
-        self.runs_agent() && !matches!(self, Self::Hybrid)
-    }
-
-    /// Whether this version can publish it.
-    pub const fn supported(self) -> bool {
-        !matches!(self, Self::Automation | Self::Ai)
     }
 }
 

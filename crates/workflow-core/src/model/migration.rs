@@ -92,7 +92,7 @@ impl<'a> Migration<'a> {
         let kind = definition.stage(stage).map(|stage| stage.kind);
         let is_same = to.id == *stage && kind == Some(to.kind);
         // Where people vote nobody holds an item, and votes are worth nothing elsewhere.
-        let is_voted = |kind| kind == Some(StageType::Approval);
+        let is_voted = |kind: Option<StageType>| kind.is_some_and(StageType::is_voted);
         let stays = is_same || (to.id == *stage && !is_voted(kind) && !is_voted(Some(to.kind)));
         let stops_run = has_run && !is_same;
         if stops_run && !self.cancel_runs {

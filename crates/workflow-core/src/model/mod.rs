@@ -20,6 +20,7 @@ mod recommendation;
 mod revision;
 mod rota;
 mod settings;
+mod stage_type;
 mod state;
 mod update;
 pub mod validate;
@@ -33,7 +34,7 @@ pub use change::{Change, Move};
 pub use comment::{Comment, CommentChange};
 pub use days::{Days, Offset};
 pub use definition::{
-    AgentOutput, Assignment, Definition, Rota, Stage, StageId, StageRoute, StageType, Trigger,
+    AgentOutput, Assignment, Definition, Rota, Stage, StageId, StageRoute, Trigger,
 };
 pub use form::{FieldOption, FieldType, Form, FormField};
 pub use input::{
@@ -58,6 +59,7 @@ pub use recommendation::{
 pub use revision::{Changes, Revision, StageChange};
 pub use rota::next_in_turn;
 pub use settings::{Origin, Pauses, Settings};
+pub use stage_type::{Passing, StageType, Traits};
 pub use state::{Effect, IllegalTransition, ItemEvent, ItemState, Onward, Step};
 pub use update::{Part, UpdateInput};
 pub use workflow::{Firing, FiringOutcome, TemplateSource, TriggerMatch, Workflow};

@@ -66,20 +66,20 @@ pub enum Onward {
     End,
 }
 
-/// What can happen to an item. `agent_stage` tells the kind of the stage it is at,
-/// `to_agent` that of the stage it comes to.
+/// What can happen to an item. `unclaimed` tells that nobody needs to claim what is at its
+/// stage, `agent_stage` that the agent runs there, `to_agent` that it runs at the next one.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum ItemEvent {
     Claim,
     Start,
     /// To the next stage.
     CompleteStage {
-        agent_stage: bool,
+        unclaimed: bool,
         to_agent: bool,
     },
     /// The last stage was completed.
     Finish {
-        agent_stage: bool,
+        unclaimed: bool,
     },
     RerunAgent {
         agent_stage: bool,
@@ -91,7 +91,7 @@ pub enum ItemEvent {
     Assign(UserId),
     /// Back to a stage where it was before.
     Return {
-        agent_stage: bool,
+        unclaimed: bool,
         to_agent: bool,
     },
     /// It waits for something outside.
@@ -192,7 +192,7 @@ impl ItemState {
             (Claimed | InProgress, On::CompleteStage { to_agent, .. })
             | (
                 Pending,
-                On::CompleteStage { agent_stage: true, to_agent }
+                On::CompleteStage { unclaimed: true, to_agent }
                 | On::Approve(Onward::Stage { to_agent })
                 | On::Advance(Onward::Stage { to_agent }),
             ) => {
@@ -202,7 +202,7 @@ impl ItemState {
             (Claimed | InProgress, On::Finish { .. })
             | (
                 Pending,
-                On::Finish { agent_stage: true }
+                On::Finish { unclaimed: true }
                 | On::Approve(Onward::End)
                 | On::Advance(Onward::End),
             ) => (Completed, vec![CompleteVisit]),
@@ -222,7 +222,7 @@ impl ItemState {
             (Claimed | InProgress | Blocked, On::Return { to_agent, .. })
             | (
                 Pending,
-                On::Return { agent_stage: true, to_agent } | On::Reject(Onward::Stage { to_agent }),
+                On::Return { unclaimed: true, to_agent } | On::Reject(Onward::Stage { to_agent }),
             ) => {
                 let order = to_agent.then_some(OrderRun);
                 (Pending, [LeaveVisit, EnterStage].into_iter().chain(order).collect())
@@ -252,19 +252,21 @@ impl ItemState {
             }
 
             // Listed rather than `_`: a new state or event must be placed before this compiles.
-            (Claimed | InProgress | Blocked, On::Claim)
+            (
+                Claimed | InProgress | Blocked,
+                On::Claim | On::Approve(_) | On::Reject(_) | On::Advance(_),
+            )
             | (Pending | InProgress | Blocked, On::Start)
             | (
                 Pending,
                 On::LoseAssignee
                 | On::Release
-                | On::Return { agent_stage: false, .. }
-                | On::CompleteStage { agent_stage: false, .. }
-                | On::Finish { agent_stage: false }
+                | On::Return { unclaimed: false, .. }
+                | On::CompleteStage { unclaimed: false, .. }
+                | On::Finish { unclaimed: false }
                 | On::Reject(Onward::Stay)
                 | On::Advance(Onward::Stay),
             )
-            | (Claimed | InProgress | Blocked, On::Approve(_) | On::Reject(_) | On::Advance(_))
             | (
                 Blocked,
                 On::CompleteStage { .. }
@@ -298,14 +300,15 @@ mod tests {
     fn events() -> Vec<(String, ItemEvent)> {
         let mut events = vec![("claim".to_owned(), ItemEvent::Claim)];
         events.push(("start".into(), ItemEvent::Start));
-        for agent_stage in [false, true] {
-            let at = if agent_stage { "agent" } else { "human" };
+        for is_agents in [false, true] {
+            let (unclaimed, agent_stage) = (is_agents, is_agents);
+            let at = if is_agents { "agent" } else { "human" };
             for to_agent in [false, true] {
                 let to = if to_agent { "agent" } else { "human" };
-                let event = ItemEvent::CompleteStage { agent_stage, to_agent };
+                let event = ItemEvent::CompleteStage { unclaimed, to_agent };
                 events.push((format!("complete {at} -> {to}"), event));
             }
-            events.push((format!("complete {at} -> end"), ItemEvent::Finish { agent_stage }));
+            events.push((format!("complete {at} -> end"), ItemEvent::Finish { unclaimed }));
             events.push((format!("rerun at {at}"), ItemEvent::RerunAgent { agent_stage }));
         }
         events.push(("cancel".into(), ItemEvent::Cancel));
@@ -334,8 +337,8 @@ mod tests {
                 let event = ItemEvent::Migrate { to_agent, stops_run };
                 events.push((format!("migrate -> {to}{runs}"), event));
             }
-            for (at, agent_stage) in [("human", false), ("agent", true)] {
-                let event = ItemEvent::Return { agent_stage, to_agent };
+            for (at, unclaimed) in [("human", false), ("agent", true)] {
+                let event = ItemEvent::Return { unclaimed, to_agent };
                 events.push((format!("return {at} -> {to}"), event));
             }
         }

@@ -13,8 +13,7 @@ use super::pauses::refuse_work;
 use super::{DecideInput, ItemView, Items, replayed};
 use crate::WorkflowError;
 use crate::model::{
-    Approval, Change, ItemEvent, LockedItem, Move, Onward, Stage, StageType, Vote, WorkItem,
-    validate,
+    Approval, Change, ItemEvent, LockedItem, Move, Onward, Stage, Vote, WorkItem, validate,
 };
 use crate::store::WorkflowTx;
 
@@ -169,7 +168,7 @@ async fn came_from<'a>(
 ) -> Result<Option<&'a Stage>, WorkflowError> {
     let visited = tx.stages_visited(row.item.tenant, row.item.id).await?;
     let known = visited.iter().filter_map(|stage| row.definition.stage(stage));
-    Ok(known.into_iter().find(|stage| stage.kind != StageType::Approval))
+    Ok(known.into_iter().find(|stage| !stage.kind.is_voted()))
 }
 
 /// What is known of an item that waits for approval.

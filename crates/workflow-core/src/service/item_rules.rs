@@ -6,8 +6,8 @@ use primitives::Tenant;
 use super::{Etag, expect_version};
 use crate::WorkflowError;
 use crate::model::{
-    Approval, Assignment, LockedItem, Onward, Rota, Stage, StageId, StageType, WorkItem, Workflow,
-    condition, holds_role,
+    Approval, Assignment, LockedItem, Onward, Rota, Stage, StageId, WorkItem, Workflow, condition,
+    holds_role,
 };
 
 /// The stage the item is at, in the revision it is pinned to.
@@ -18,7 +18,7 @@ pub(super) fn stage_of(row: &LockedItem) -> Result<&Stage, WorkflowError> {
 
 /// Nobody claims what people decide about together.
 pub(super) fn refuse_claims(stage: &Stage) -> Result<(), WorkflowError> {
-    if stage.kind != StageType::Approval {
+    if !stage.kind.is_voted() {
         return Ok(());
     }
     let message = "the item waits for approval: ApproveStage or RejectStage decide about it";

@@ -228,25 +228,23 @@ impl Items {
             expect_stage(&row.item, &input.stage)?;
             refuse_work(&row.pauses, &row.item.stage)?;
             let stage = stage_of(row)?;
-            let agent_stage = stage.kind.is_agents();
+            let unclaimed = stage.kind.is_unclaimed();
             let mut completed = WorkItem { data: merged, ..row.item.clone() };
             if let Some(form) = &stage.form {
                 completed.data = validate::filled_in(form, &completed)?;
             }
             let to = next_stage(row, stage, &completed)?;
             let event = match to {
-                Some(to) => {
-                    ItemEvent::CompleteStage { agent_stage, to_agent: to.kind.runs_agent() }
-                }
-                None => ItemEvent::Finish { agent_stage },
+                Some(to) => ItemEvent::CompleteStage { unclaimed, to_agent: to.kind.runs_agent() },
+                None => ItemEvent::Finish { unclaimed },
             };
             let by = Move { to, ..self.moved_by(grant, note) };
             let mut change = Change::decide(row, event, by)?;
-            if !agent_stage || completed.data != row.item.data {
+            if !unclaimed || completed.data != row.item.data {
                 change.item.written_by(grant.user());
             }
             change.item.data = completed.data;
-            if !agent_stage {
+            if !unclaimed {
                 refuse_others(grant, row, "only its assignee can complete its stage")?;
             }
             refuse_live_run(&row.item)?;

@@ -167,13 +167,13 @@ fn planned(
         let mut counts = MigrationCounts::default();
         counts.add(fate, gathered.items);
         report.counts.merge(counts);
-        match report.stages.iter_mut().find(|plan| plan.from == from) {
-            Some(plan) => plan.counts.merge(counts),
-            None => {
-                let to = migration.place_of(&from).map(|stage| stage.id.clone());
-                report.stages.push(StagePlan { from, to, counts });
-            }
+        // Of one stage on several revisions, or with and without runs.
+        if let Some(plan) = report.stages.iter_mut().find(|plan| plan.from == from) {
+            plan.counts.merge(counts);
+            continue;
         }
+        let to = migration.place_of(&from).map(|stage| stage.id.clone());
+        report.stages.push(StagePlan { from, to, counts });
     }
     report.stages.sort_by(|one, other| one.from.cmp(&other.from));
     report

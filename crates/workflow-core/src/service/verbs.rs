@@ -102,17 +102,17 @@ impl Items {
         let input = input?;
         let note = validate::note("note", &input.note)?;
         open_at(&row.item, input.etag)?;
-        let agent_stage = stage_of(&row)?.kind.is_agents();
+        let unclaimed = stage_of(&row)?.kind.is_unclaimed();
         let visited = tx.stages_visited(row.item.tenant, id).await?;
         let known = input.stage != row.item.stage && visited.contains(&input.stage);
         let to = row.definition.stage(&input.stage).filter(|_| known).ok_or_else(|| {
             let message = "the item was never at that stage, or is there now";
             WorkflowError::wrong_state("STAGE_NOT_VISITED", message)
         })?;
-        let event = ItemEvent::Return { agent_stage, to_agent: to.kind.runs_agent() };
+        let event = ItemEvent::Return { unclaimed, to_agent: to.kind.runs_agent() };
         let by = Move { to: Some(to), ..self.moved_by(grant, note) };
         let change = Change::decide(&row, event, by)?;
-        if !agent_stage {
+        if !unclaimed {
             refuse_others(grant, &row, "only its assignee can return it")?;
         }
         refuse_live_run(&row.item)?;

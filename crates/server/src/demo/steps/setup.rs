@@ -161,16 +161,11 @@ fn change_review(team: &str) -> Workflow {
 
 /// Whether the agent works at a stage.
 pub(super) fn is_agent(stage: &Stage) -> bool {
-    match stage.r#type() {
+    matches!(
+        stage.r#type(),
         StageType::AgentAssist
-        | StageType::CodeReview
-        | StageType::TestEnrichment
-        | StageType::DocUpdate => true,
-        StageType::Unspecified
-        | StageType::Human
-        | StageType::Automation
-        | StageType::Hybrid
-        | StageType::Ai
-        | StageType::Approval => false,
-    }
+            | StageType::CodeReview
+            | StageType::TestEnrichment
+            | StageType::DocUpdate
+    )
 }

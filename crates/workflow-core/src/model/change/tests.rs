@@ -124,7 +124,7 @@ fn completing_moves_on_and_frees_the_item() {
     row.item = Change::decide(&row, ItemEvent::Start, by(bob, 20)).unwrap().item;
 
     let to = row.definition.stages[1].clone();
-    let event = ItemEvent::CompleteStage { agent_stage: false, to_agent: true };
+    let event = ItemEvent::CompleteStage { unclaimed: false, to_agent: true };
     let change = Change::decide(&row, event, Move { to: Some(&to), ..by(bob, 60) }).unwrap();
     let item = &change.item;
     assert_eq!((item.state, &item.stage.0[..]), (ItemState::Pending, "agent"));
@@ -146,7 +146,7 @@ fn the_last_completion_closes_the_item_where_it_is() {
     let bob = UserId::generate();
     let (mut row, ..) = created(vec![stage("only", StageType::Human, None)], bob);
     row.item = Change::decide(&row, ItemEvent::Claim, by(bob, 1)).unwrap().item;
-    let finish = ItemEvent::Finish { agent_stage: false };
+    let finish = ItemEvent::Finish { unclaimed: false };
     let change = Change::decide(&row, finish, by(bob, 2)).unwrap();
     assert_eq!((change.item.state, &change.item.stage.0[..]), (ItemState::Completed, "only"));
     assert_eq!((change.item.closed_at, change.transition.to.clone()), (Some(at(2)), None));
@@ -189,7 +189,7 @@ proptest! {
         let mut open = vec![visit.id];
         for (seconds, verb) in verbs.into_iter().enumerate() {
             let here = definition.stage(&row.item.stage).expect("a stage of the definition");
-            let agent_stage = here.kind.runs_agent();
+            let (agent_stage, unclaimed) = (here.kind.runs_agent(), here.kind.is_unclaimed());
             let to = here.routes[0].target.as_ref().and_then(|id| definition.stage(id));
             let event = match (verb, to) {
                 (0, _) => ItemEvent::Claim,
@@ -197,9 +197,9 @@ proptest! {
                 (2, _) => ItemEvent::RerunAgent { agent_stage },
                 (3, _) if seconds > 40 => ItemEvent::Cancel,
                 (_, Some(to)) => {
-                    ItemEvent::CompleteStage { agent_stage, to_agent: to.kind.runs_agent() }
+                    ItemEvent::CompleteStage { unclaimed, to_agent: to.kind.runs_agent() }
                 }
-                (_, None) => ItemEvent::Finish { agent_stage },
+                (_, None) => ItemEvent::Finish { unclaimed },
             };
             let closed = row.item.state.is_closed();
             let by = Move { to, ..by(bob, seconds as u64) };

@@ -37,7 +37,7 @@ pub(super) fn unfit(kind: StageType, owner: Tenant) -> Option<&'static str> {
         Tenant::Global if kind.runs_agent() => {
             Some("company-wide workflows cannot have agent stages: make it a team's")
         }
-        Tenant::Person(_) if kind == StageType::Approval => {
+        Tenant::Person(_) if kind.is_voted() => {
             Some("nobody else could decide in a personal workflow: make it a team's")
         }
         _ => None,
@@ -143,12 +143,13 @@ impl Judge<'_> {
 
     fn kind(&mut self, kind: Option<StageType>) -> StageType {
         let Some(kind) = kind else {
-            self.note("type", "is required: HUMAN, HYBRID, APPROVAL or one of the agent's types");
+            let known = StageType::supported_names();
+            self.note("type", format!("is required: one of {known}"));
             return StageType::Human;
         };
         if !kind.supported() {
-            let expected =
-                "is not supported yet: use HUMAN, HYBRID, APPROVAL or one of the agent's types";
+            let known = StageType::supported_names();
+            let expected = format!("is not supported yet: use one of {known}");
             self.because("STAGE_TYPE_NOT_SUPPORTED", "type", expected);
         } else if let Place::Workflow(owner) = self.place
             && let Some(fault) = unfit(kind, owner)
@@ -185,7 +186,7 @@ impl Judge<'_> {
 
     /// Nobody claims an item at an APPROVAL stage, so nothing that is about that fits there.
     fn approval(&mut self, kind: StageType, input: &StageInput) -> Option<Approval> {
-        if kind != StageType::Approval {
+        if !kind.is_voted() {
             if input.approval.is_some() {
                 self.note("approval", "is for APPROVAL stages only");
             }
@@ -242,12 +243,11 @@ impl Judge<'_> {
             found.roles.push(role.clone());
         }
         for (at, name) in users.iter().enumerate() {
-            match name.parse() {
-                Ok(user) => found.users.push(user),
-                Err(_) => {
-                    let field = format!("approval.{prefix}users[{at}]");
-                    self.note(&field, "must be a name of the form users/{uuid}");
-                }
+            if let Ok(user) = name.parse() {
+                found.users.push(user);
+            } else {
+                let field = format!("approval.{prefix}users[{at}]");
+                self.note(&field, "must be a name of the form users/{uuid}");
             }
         }
         found.roles.sort_unstable();

@@ -4,9 +4,7 @@ use primitives::{Checked, InvalidArgs, UserId};
 
 use super::faults::Faults;
 use super::{Place, Texts, definition};
-use crate::model::{
-    Definition, Part, Settings, Stage, StageType, UpdateInput, Workflow, WorkflowInput,
-};
+use crate::model::{Definition, Part, Settings, Stage, UpdateInput, Workflow, WorkflowInput};
 
 /// Judges the settings beside a definition. Where items need approval to start, the definition
 /// begins with the stage that says whose.
@@ -16,7 +14,7 @@ pub fn settings(
     current: Settings,
 ) -> Checked<Settings> {
     let first = definition.stages.first();
-    let is_gated = first.is_some_and(|first| first.kind == StageType::Approval);
+    let is_gated = first.is_some_and(|first| first.kind.is_voted());
     if input.require_approval_to_start && !is_gated {
         let help = "needs a first stage of type APPROVAL, which says who lets items start";
         return Err(InvalidArgs::new("workflow.require_approval_to_start", help));
